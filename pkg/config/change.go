@@ -1,0 +1,47 @@
+package config
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrVersion says that the configuration is no longer at the version that a
+// change was made against.
+var ErrVersion = errors.New("the configuration has another version")
+
+// Change is an edit of the desired state.
+type Change struct {
+	// Documents to set, by name; nil removes. Documents not named stay.
+	Documents map[string]*string
+	// Provenance is recorded with each document set.
+	Provenance Provenance
+	// IfVersion refuses the change with ErrVersion unless the configuration has
+	// this version; nil means any.
+	IfVersion *uint64
+	// Strict refuses a change that would set any entry aside.
+	Strict bool
+}
+
+// Result says what a plan would do, or what an apply did.
+type Result struct {
+	// Version is the one that runs after the apply; for a plan, the one before.
+	Version uint64
+	// Changes in words, one line each; empty when there was nothing to do.
+	Changes []string
+	// SetAside lists all entries that do not run as written, not only new ones.
+	SetAside []SetAside
+	Warnings []string
+}
+
+// Accepted is the configuration that was last applied, as it is kept across
+// restarts.
+type Accepted struct {
+	Version   uint64    `json:"version"`
+	AppliedAt time.Time `json:"applied_at"`
+	Documents Documents `json:"documents"`
+	// Standing is Effective.Standing.
+	Standing map[string]string `json:"standing,omitempty"`
+	// LastRead is the hash of what was last read from each path. A file replaces
+	// a document that was pushed since only if it has another hash now.
+	LastRead map[string]string `json:"last_read,omitempty"`
+}
