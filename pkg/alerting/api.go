@@ -1,0 +1,50 @@
+package alerting
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/common/route"
+)
+
+// Handler serves Alertmanager's API under the given prefix, such as /alertmanager.
+// Until the first configuration runs it answers 503.
+func (m *Manager) Handler(prefix string) http.Handler {
+	if m.engine == nil {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "the built-in Alertmanager is disabled", http.StatusNotFound)
+		})
+	}
+	return m.whenConfigured(m.engine.handler("/" + strings.Trim(prefix, "/")))
+}
+
+func (e *engine) handler(prefix string) http.Handler {
+	router := route.New().WithInstrumentation(e.metrics.instrument)
+	if prefix != "/" {
+		router = router.WithPrefix(prefix)
+	}
+	return e.api.Register(router, prefix)
+}
+
+// whenConfigured stands before the API, which knows no state without
+// configuration.
+func (m *Manager) whenConfigured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if reason := m.NotReady(); reason != "" {
+			http.Error(w, reason, http.StatusServiceUnavailable)
+			return
+		}
+		if m.isOwn(r) {
+			return // 200: these alerts have come in through Send
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isOwn tells whether this very process posts alerts to itself, as a target of
+// prometheus.yml.
+func (m *Manager) isOwn(r *http.Request) bool {
+	return r.Method == http.MethodPost &&
+		strings.HasSuffix(r.URL.Path, "/api/v2/alerts") &&
+		r.Header.Get(processHeader) == m.external.processID
+}

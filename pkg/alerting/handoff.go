@@ -1,0 +1,98 @@
+package alerting
+
+import (
+	"context"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/notifier"
+)
+
+// handoffBatch is how many alerts are delivered at once: few enough that the
+// provider's lock, under which that happens, is free again soon.
+const handoffBatch = notifier.DefaultMaxBatchSize
+
+// handoff stands between who evaluates rules, who must never wait, and who takes
+// alerts, who may be slow. An alert that is given again while it waits takes the
+// place of what it was before: the latest state wins, the order stays, nothing is
+// dropped, and what waits is bounded by the number of alerts.
+type handoff struct {
+	deliver func([]*notifier.Alert)
+	waiting func() prometheus.Gauge // how many wait; nil when nobody wants to know
+	wake    chan struct{}
+
+	mu     sync.Mutex // guards what follows
+	queue  []*notifier.Alert
+	places map[string]int // in queue, by the alert's labels
+	closed bool
+}
+
+func newHandoff(deliver func([]*notifier.Alert), waiting func() prometheus.Gauge) *handoff {
+	return &handoff{
+		deliver: deliver,
+		waiting: waiting,
+		wake:    make(chan struct{}, 1),
+		places:  map[string]int{},
+	}
+}
+
+// put hands alerts over. It does not block, and returns false after the end.
+func (h *handoff) put(alerts []*notifier.Alert) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return false
+	}
+	for _, a := range alerts {
+		key := string(a.Labels.Bytes(nil))
+		if place, ok := h.places[key]; ok {
+			h.queue[place] = a
+			continue
+		}
+		h.places[key] = len(h.queue)
+		h.queue = append(h.queue, a)
+	}
+	h.countLocked(len(h.queue))
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// run delivers until ctx is done, and then what still waits.
+func (h *handoff) run(ctx context.Context) {
+	for {
+		select {
+		case <-h.wake:
+			h.deliverAll(h.take(false))
+		case <-ctx.Done():
+			h.deliverAll(h.take(true))
+			return
+		}
+	}
+}
+
+func (h *handoff) take(last bool) []*notifier.Alert {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	queue := h.queue
+	h.queue, h.places = nil, map[string]int{}
+	h.closed = h.closed || last
+	h.countLocked(0)
+	return queue
+}
+
+func (h *handoff) deliverAll(queue []*notifier.Alert) {
+	for len(queue) > 0 {
+		n := min(len(queue), handoffBatch)
+		h.deliver(queue[:n])
+		queue = queue[n:]
+	}
+}
+
+func (h *handoff) countLocked(n int) {
+	if h.waiting != nil {
+		h.waiting().Set(float64(n))
+	}
+}

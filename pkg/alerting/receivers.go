@@ -1,0 +1,134 @@
+package alerting
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+
+	amconfig "github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/alertmanager/config/receiver"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/template"
+	commonconfig "github.com/prometheus/common/config"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
+)
+
+// builtReceiver is a receiver with the clients that reach it. It serves every
+// configuration in which its text is the same.
+type builtReceiver struct {
+	text         fingerprint
+	integrations []notify.Integration
+}
+
+// receiverBuilder builds the receivers of one configuration.
+type receiverBuilder struct {
+	log      *slog.Logger
+	http     []commonconfig.HTTPClientOption
+	template *template.Template
+	lost     []config.Integration
+	before   map[string]builtReceiver // may be used again; empty where the templates are others
+}
+
+// build builds the receivers that a route uses, as upstream does.
+func (b *receiverBuilder) build(receivers []amconfig.Receiver, used map[string]bool) (map[string]builtReceiver, error) {
+	built := make(map[string]builtReceiver, len(used))
+	for _, rcv := range receivers {
+		if !used[rcv.Name] {
+			b.log.Debug("Receiver not built, as no route uses it", "receiver", rcv.Name)
+			continue
+		}
+		lost := b.lostOf(rcv.Name)
+		text := fingerprintOf(rcv, lost)
+		if old, ok := b.before[rcv.Name]; ok && old.text == text {
+			built[rcv.Name] = old
+			continue
+		}
+		integrations, err := receiver.BuildReceiverIntegrations(rcv, b.template, b.log, b.http...)
+		if err != nil {
+			return nil, fmt.Errorf("build receiver %q: %w", rcv.Name, err)
+		}
+		built[rcv.Name] = builtReceiver{text: text, integrations: withLost(rcv.Name, integrations, lost)}
+	}
+	return built, nil
+}
+
+func (b *receiverBuilder) lostOf(name string) []config.Integration {
+	var lost []config.Integration
+	for _, integration := range b.lost {
+		if integration.Receiver == name {
+			lost = append(lost, integration)
+		}
+	}
+	return lost
+}
+
+// withLost gives each integration its index in the text, which is part of its
+// keys in the notification log, and puts one that always fails in the place of
+// each that is set aside.
+func withLost(rcv string, built []notify.Integration, lost []config.Integration) []notify.Integration {
+	all := make([]notify.Integration, 0, len(built)+len(lost))
+	taken := map[string]map[int]bool{}
+	for _, l := range lost {
+		if taken[l.Type] == nil {
+			taken[l.Type] = map[int]bool{}
+		}
+		taken[l.Type][l.Index] = true
+	}
+	next := map[string]int{}
+	for i := range built {
+		survivor := &built[i]
+		kind := survivor.Name()
+		for taken[kind][next[kind]] {
+			next[kind]++
+		}
+		if notifier := bounded(survivor); notifier != survivor || next[kind] != survivor.Index() {
+			all = append(all, notify.NewIntegration(notifier, survivor, kind, next[kind], rcv))
+		} else {
+			all = append(all, *survivor)
+		}
+		next[kind]++
+	}
+	for _, l := range lost {
+		stub := lostIntegration{lostError(l)}
+		all = append(all, notify.NewIntegration(stub, stub, l.Type, l.Index, rcv))
+	}
+	return all
+}
+
+// CheckIntegration builds the integrations of a receiver and throws them away. Its
+// error says what would make an apply fail: for example a file that is missing.
+// Templates are not looked at: an integration reads them when it sends, and
+// whether they parse is found out for all integrations at once.
+func CheckIntegration(rcv amconfig.Receiver, _ []config.Template, externalURL *url.URL) error {
+	empty, err := template.New()
+	if err != nil {
+		return err
+	}
+	empty.ExternalURL = externalURL
+	_, err = receiver.BuildReceiverIntegrations(rcv, empty, slog.New(slog.DiscardHandler))
+	return err
+}
+
+// CheckIntegration is [CheckIntegration] with the URL of this Manager.
+func (m *Manager) CheckIntegration(rcv amconfig.Receiver, templates []config.Template) error {
+	return CheckIntegration(rcv, templates, m.externalURL)
+}
+
+// countIntegrations is what alertmanager_integrations shows.
+func countIntegrations(receivers map[string]builtReceiver) int {
+	n := 0
+	for _, rcv := range receivers {
+		n += len(rcv.integrations)
+	}
+	return n
+}
+
+// lostUsed are the lost integrations of receivers that exist.
+func lostUsed(lost []config.Integration, receivers map[string]builtReceiver) []config.Integration {
+	return slices.DeleteFunc(slices.Clone(lost), func(l config.Integration) bool {
+		_, used := receivers[l.Receiver]
+		return !used
+	})
+}
