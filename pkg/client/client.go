@@ -1,0 +1,159 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxErrorBody bounds what is read of an answer that is an error, in bytes.
+const maxErrorBody = 16 << 20
+
+// Client calls one server. It is safe for concurrent use.
+type Client struct {
+	base *url.URL
+	http *http.Client
+}
+
+// Option changes how a Client calls its server.
+type Option func(*Client)
+
+// WithHTTPClient sends requests with c: for TLS settings, authentication,
+// timeouts. The default is http.DefaultClient.
+func WithHTTPClient(c *http.Client) Option {
+	return func(client *Client) { client.http = c }
+}
+
+// New returns a client of the server at baseURL, for example
+// "http://127.0.0.1:9090", with the route prefix if the server has one.
+func New(baseURL string, opts ...Option) (*Client, error) {
+	base, err := url.Parse(baseURL)
+	if err != nil {
+		return nil, fmt.Errorf("client: parse base URL: %w", err)
+	}
+	if (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
+		return nil, fmt.Errorf("client: base URL %q: want http:// or https:// and a host", base.Redacted())
+	}
+	c := &Client{base: base, http: http.DefaultClient}
+	for _, opt := range opts {
+		opt(c)
+	}
+	return c, nil
+}
+
+// Config returns the configuration that was last applied, secrets redacted.
+func (c *Client) Config(ctx context.Context) (*Config, error) {
+	config := &Config{}
+	if err := c.call(ctx, http.MethodGet, "/config", nil, nil, config); err != nil {
+		return nil, fmt.Errorf("get configuration: %w", err)
+	}
+	return config, nil
+}
+
+// ApplyConfig changes the configuration, whole or not at all. An *Error with
+// status 409, 422 or 403 means that nothing has changed.
+func (c *Client) ApplyConfig(ctx context.Context, req ConfigRequest) (*ConfigResult, error) {
+	result, err := c.postConfig(ctx, url.Values{}, req)
+	if err != nil {
+		return nil, fmt.Errorf("apply configuration: %w", err)
+	}
+	return result, nil
+}
+
+// PlanConfig says what ApplyConfig would do, and does nothing.
+func (c *Client) PlanConfig(ctx context.Context, req ConfigRequest) (*ConfigResult, error) {
+	result, err := c.postConfig(ctx, url.Values{"dry_run": {"1"}}, req)
+	if err != nil {
+		return nil, fmt.Errorf("plan configuration: %w", err)
+	}
+	return result, nil
+}
+
+func (c *Client) postConfig(ctx context.Context, params url.Values, req ConfigRequest) (*ConfigResult, error) {
+	if req.Strict {
+		params.Set("strict", "1")
+	}
+	result := &ConfigResult{}
+	return result, c.call(ctx, http.MethodPost, "/config", params, req, result)
+}
+
+// Ready says whether the server is ready, and what it waits for if not. Not
+// ready is an answer, not an error.
+func (c *Client) Ready(ctx context.Context) (*Readiness, error) {
+	resp, err := c.send(ctx, http.MethodGet, "/ready", nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("get readiness: %w", err)
+	}
+	defer drain(resp.Body)
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusServiceUnavailable {
+		return nil, fmt.Errorf("get readiness: %w", readError(resp))
+	}
+	readiness := &Readiness{}
+	if err := json.NewDecoder(resp.Body).Decode(readiness); err != nil {
+		return nil, fmt.Errorf("get readiness: decode answer: %w", err)
+	}
+	return readiness, nil
+}
+
+func (c *Client) call(ctx context.Context, method, path string, params url.Values, body, answer any) error {
+	resp, err := c.send(ctx, method, path, params, body)
+	if err != nil {
+		return err
+	}
+	defer drain(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		return readError(resp)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
+		return fmt.Errorf("decode answer: %w", err)
+	}
+	return nil
+}
+
+func (c *Client) send(ctx context.Context, method, path string, params url.Values, body any) (*http.Response, error) {
+	target := c.base.JoinPath(BasePath, path)
+	target.RawQuery = params.Encode()
+	var payload io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode request: %w", err)
+		}
+		payload = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, target.String(), payload)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return c.http.Do(req)
+}
+
+// readError makes an *Error of an answer, also of one that something in front
+// of the server gave and that is not JSON.
+func readError(resp *http.Response) error {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+	if err != nil {
+		return errors.Join(&Error{Status: resp.StatusCode}, fmt.Errorf("read answer: %w", err))
+	}
+	var body ErrorBody
+	if json.Unmarshal(text, &body) != nil || (body.Error == "" && len(body.Faults) == 0) {
+		body = ErrorBody{Error: strings.TrimSpace(string(text))}
+	}
+	return &Error{Status: resp.StatusCode, Message: body.Error, Faults: body.Faults}
+}
+
+// drain reads the little that may be left, so that the connection is used again.
+func drain(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, 4<<10)
+	_ = body.Close()
+}
