@@ -62,6 +62,16 @@ func (m *metrics) instrument(name string, h http.HandlerFunc) http.HandlerFunc {
 	)
 }
 
+// Instrument measures a handler of Alertmanager's surface that its API does not
+// measure, under the name that the label "handler" gets. Without a built-in
+// Alertmanager it measures nothing.
+func (m *Manager) Instrument(name string, h http.HandlerFunc) http.HandlerFunc {
+	if m.engine == nil {
+		return h
+	}
+	return m.engine.metrics.instrument(name, h)
+}
+
 // hashValue is the hash of a text as config/coordinator.go of Alertmanager shows
 // it: the 48 bits that a float64 holds exactly.
 func hashValue(text string) float64 {

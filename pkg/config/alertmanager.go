@@ -61,8 +61,29 @@ func (l *loader) checkIntegrations(cfg *amconfig.Config) error {
 	return nil
 }
 
-func (l *loader) checkIntegration(alone amconfig.Receiver) error {
-	return guard(func() error { return l.opts.CheckIntegration(alone, l.out.Templates) })
+// checkIntegration asks CheckIntegration about one, unless it runs already.
+func (l *loader) checkIntegration(alone aloneIntegration) error {
+	if l.opts.CheckIntegration == nil || reflect.DeepEqual(alone.config, l.runningIntegration(alone.integrationID)) {
+		return nil
+	}
+	return guard(func() error { return l.opts.CheckIntegration(alone.config, l.out.Templates) })
+}
+
+// runningIntegration returns the integration of a name that runs, else a
+// receiver without any.
+func (l *loader) runningIntegration(id integrationID) amconfig.Receiver {
+	if l.integrations == nil {
+		l.integrations = map[integrationID]amconfig.Receiver{}
+		if running := l.opts.Running; running != nil {
+			for _, receiver := range running.Alertmanager.Receivers {
+				for _, alone := range eachAlone(receiver) {
+					alone.index = running.TextIndex(alone.receiver, alone.kind, alone.index)
+					l.integrations[alone.integrationID] = alone.config
+				}
+			}
+		}
+	}
+	return l.integrations[id]
 }
 
 // receiversOf returns the names of the receivers that a route tree uses.
@@ -77,27 +98,40 @@ func receiversOf(route *amconfig.Route, into map[string]bool) map[string]bool {
 	return into
 }
 
-// eachAlone returns a copy of a receiver for each of its integrations, which
-// has only that one.
-func eachAlone(receiver amconfig.Receiver) []amconfig.Receiver {
-	var all []amconfig.Receiver
+// integrationID names an integration by its place in the text.
+type integrationID struct {
+	receiver, kind string
+	index          int
+}
+
+// aloneIntegration is a copy of a receiver with only one of its integrations.
+type aloneIntegration struct {
+	integrationID
+	config amconfig.Receiver
+}
+
+// eachAlone returns each integration of a receiver.
+func eachAlone(receiver amconfig.Receiver) []aloneIntegration {
+	var all []aloneIntegration
 	bare := amconfig.Receiver{Name: receiver.Name, Labels: receiver.Labels}
-	eachList(&receiver, func(field int, list reflect.Value) {
+	eachList(&receiver, func(field reflect.StructField, list reflect.Value) {
+		kind := strings.TrimSuffix(settingOf(field), integrationSuffix)
 		for i := range list.Len() {
 			alone := bare
-			reflect.ValueOf(&alone).Elem().Field(field).Set(list.Slice3(i, i+1, i+1))
-			all = append(all, alone)
+			reflect.ValueOf(&alone).Elem().FieldByIndex(field.Index).Set(list.Slice3(i, i+1, i+1))
+			all = append(all, aloneIntegration{integrationID{receiver.Name, kind, i}, alone})
 		}
 	})
 	return all
 }
 
-// eachList calls f for each list of integrations that a receiver has.
-func eachList(receiver *amconfig.Receiver, f func(field int, list reflect.Value)) {
+// eachList calls f for each list of integrations that a receiver has, unless it is
+// empty.
+func eachList(receiver *amconfig.Receiver, f func(field reflect.StructField, list reflect.Value)) {
 	value := reflect.ValueOf(receiver).Elem()
 	for i := range value.NumField() {
-		if value.Field(i).Kind() == reflect.Slice {
-			f(i, value.Field(i))
+		if value.Field(i).Kind() == reflect.Slice && value.Field(i).Len() > 0 {
+			f(value.Type().Field(i), value.Field(i))
 		}
 	}
 }
@@ -107,11 +141,10 @@ func eachList(receiver *amconfig.Receiver, f func(field int, list reflect.Value)
 func refuseNull(cfg *amconfig.Config) error {
 	for i := range cfg.Receivers {
 		var err error
-		eachList(&cfg.Receivers[i], func(field int, list reflect.Value) {
+		eachList(&cfg.Receivers[i], func(field reflect.StructField, list reflect.Value) {
 			for k := range list.Len() {
 				if list.Index(k).IsNil() {
-					name, _, _ := strings.Cut(reflect.TypeFor[amconfig.Receiver]().Field(field).Tag.Get("yaml"), ",")
-					err = fmt.Errorf("missing settings in %s[%d] of receiver %q", name, k, cfg.Receivers[i].Name)
+					err = fmt.Errorf("missing settings in %s[%d] of receiver %q", settingOf(field), k, cfg.Receivers[i].Name)
 				}
 			}
 		})
@@ -132,7 +165,7 @@ func resolvePaths(dir string, cfg *amconfig.Config) {
 	}
 	cfg.Global.HTTPConfig.SetDirectory(dir)
 	for i := range cfg.Receivers {
-		eachList(&cfg.Receivers[i], func(_ int, list reflect.Value) {
+		eachList(&cfg.Receivers[i], func(_ reflect.StructField, list reflect.Value) {
 			for k := range list.Len() {
 				setHTTPDirectory(list.Index(k).Elem().FieldByName("HTTPConfig"), dir)
 			}

@@ -54,6 +54,9 @@ func BenchmarkLoad(b *testing.B) {
 			benchmarkLoad(b, docs(AlertmanagerDocument, text+"    slack_configs: [{}]\n"), 1)
 		})
 	}
+	b.Run("receivers=500/all bad", func(b *testing.B) {
+		benchmarkLoad(b, docs(AlertmanagerDocument, strings.ReplaceAll(receivers(500), "url:", "uri:")), 500)
+	})
 	for _, n := range []int{1000, 10_000} {
 		text := groups(n)
 		b.Run(fmt.Sprintf("groups=%d", n), func(b *testing.B) {
@@ -61,6 +64,9 @@ func BenchmarkLoad(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("groups=%d/one bad", n), func(b *testing.B) {
 			benchmarkLoad(b, docs(RulesPrefix+"a", text+"  - {name: bad, rules: [{record: a, expr: 'sum('}]}\n"), 1)
+		})
+		b.Run(fmt.Sprintf("groups=%d/all bad", n), func(b *testing.B) {
+			benchmarkLoad(b, docs(RulesPrefix+"a", strings.ReplaceAll(text, "sum by", "sum bye")), n)
 		})
 	}
 }

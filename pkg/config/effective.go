@@ -40,12 +40,7 @@ type Effective struct {
 // when one before it is lost. The notification log has to know it by the former:
 // under another index it would inherit the entries of its neighbour.
 func (e *Effective) TextIndex(receiver, kind string, index int) int {
-	lost := map[int]bool{}
-	for _, l := range e.Lost {
-		if l.Receiver == receiver && l.Type == kind {
-			lost[l.Index] = true
-		}
-	}
+	lost := e.lost(receiver, kind)
 	for text := 0; ; text++ {
 		if lost[text] {
 			continue
@@ -55,6 +50,17 @@ func (e *Effective) TextIndex(receiver, kind string, index int) int {
 		}
 		index--
 	}
+}
+
+// lost are the indexes in the text of the integrations that a receiver has lost.
+func (e *Effective) lost(receiver, kind string) map[int]bool {
+	lost := map[int]bool{}
+	for _, l := range e.Lost {
+		if l.Receiver == receiver && l.Type == kind {
+			lost[l.Index] = true
+		}
+	}
+	return lost
 }
 
 // RuleFile is one rule document, parsed.

@@ -91,6 +91,7 @@ func gather(prev *Accepted, paths Paths, given Documents, now time.Time, wrong m
 	if err != nil {
 		return nil, err
 	}
+	matched.files = append(matched.files, unmatched(prev, read, matched.files)...)
 	merged, err := Merge(prev, append(read, distrust(matched.files, given, wrong)...), now)
 	if err != nil {
 		return nil, err
@@ -110,6 +111,41 @@ func distrust(files []File, given Documents, wrong map[string]Fault) []File {
 		}
 	}
 	return files
+}
+
+// unmatched are the accepted files that the globs of a main document do not match
+// any more, where that document's own file cannot be read either: a directory that
+// is gone as a whole must not take rules, jobs and templates with it.
+func unmatched(prev *Accepted, mains, found []File) []File {
+	if prev == nil {
+		return nil
+	}
+	have := map[string]bool{}
+	for _, file := range found {
+		have[file.Document] = true
+	}
+	var files []File
+	for _, main := range mains {
+		if main.Err == nil {
+			continue
+		}
+		for _, prefix := range globbedBy(main.Document) {
+			for _, doc := range prev.Documents.WithPrefix(prefix) {
+				if doc.Provenance.Source == SourceFile && !have[doc.Name] {
+					files = append(files, readFile(doc.Name, doc.Provenance.Path))
+				}
+			}
+		}
+	}
+	return files
+}
+
+// globbedBy are the prefixes of the documents that a main document's globs match.
+func globbedBy(document string) []string {
+	if document == AlertmanagerDocument {
+		return []string{TemplatesPrefix}
+	}
+	return []string{RulesPrefix, ScrapePrefix}
 }
 
 // File is a file that belongs to the desired state, as it is on disk.

@@ -92,8 +92,8 @@ func (b *integrationBench) try(e entry, node *yaml.Node) (lineMap, error) {
 		return nil, err
 	}
 	cfg, err := b.l.parseAlertmanager(text)
-	if err == nil && b.used[e.receiver] && b.l.opts.CheckIntegration != nil {
-		err = b.l.checkIntegration(cfg.Receivers[0])
+	if err == nil && b.used[e.receiver] {
+		err = b.l.checkIntegration(aloneIntegration{integrationID{e.receiver, e.kind, e.index}, cfg.Receivers[0]})
 	}
 	if err != nil {
 		return mapLines(doc, text), err

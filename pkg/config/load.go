@@ -23,14 +23,11 @@ type LoadOptions struct {
 	// have to be set aside; nil means that there is none.
 	Previous *Accepted
 
-	// Running is the configuration that runs. Rule documents that have not changed
-	// since are not parsed again. Nil means that there is none.
+	// Running is the configuration that runs; nil means that none does. Rule
+	// documents that have not changed since are not parsed again, and jobs and
+	// integrations that have not are not checked again: they go on with the files
+	// that they have read, even if these are gone.
 	Running *Effective
-
-	// SetAside and Warnings are what [Gather] has found. They come first in the
-	// lists of the same names of the result.
-	SetAside []SetAside
-	Warnings []string
 
 	// RetentionDefault holds where the prometheus document has no
 	// storage.tsdb.retention; zero means no limit.
@@ -72,14 +69,13 @@ func Load(docs Documents, opts LoadOptions) (*Effective, error) {
 		opts.Parser = parser.NewParser(parser.Options{})
 	}
 	l := &loader{
-		docs:     docs,
-		opts:     opts,
+		docs: docs,
+		opts: opts,
 		out: &Effective{
 			Documents: maps.Clone(docs),
-			SetAside:  slices.Clone(opts.SetAside),
-			Warnings:  slices.Clone(opts.Warnings),
 			Standing:  map[string]string{},
 		},
+		secrets:  map[string][]string{},
 		previous: map[string]map[string]string{},
 	}
 	l.loadPrometheus()
@@ -100,13 +96,27 @@ type loader struct {
 	out    *Effective
 	faults Faults
 
+	// secrets caches what must not be in a message, by document.
+	secrets map[string][]string
 	// previous caches the entries of accepted documents: by document, by key.
 	previous map[string]map[string]string
+	// jobs and integrations are those that run, by name; filled when needed.
+	jobs         map[string]*promconfig.ScrapeConfig
+	integrations map[integrationID]amconfig.Receiver
+}
+
+func (l *loader) secretsOf(doc string) []string {
+	found, ok := l.secrets[doc]
+	if !ok {
+		found = secretsOf(l.docs[doc])
+		l.secrets[doc] = found
+	}
+	return found
 }
 
 // refuse records why a document cannot be used at all.
 func (l *loader) refuse(doc string, err error, lines lineMap) {
-	for _, p := range problemsOf(err, secretsOf(l.docs[doc])) {
+	for _, p := range problemsOf(err, l.secretsOf(doc)) {
 		if lines != nil {
 			p.line = lines.origin(p.line)
 		}
@@ -195,7 +205,7 @@ func (l *loader) previousEntries(doc string, split splitter) map[string]string {
 // problemOf explains why an entry is wrong. lines lead from the text that was
 // tried to the document.
 func (l *loader) problemOf(doc string, err error, lines lineMap) problem {
-	line, reason := reasonOf(err, secretsOf(l.docs[doc]))
+	line, reason := reasonOf(err, l.secretsOf(doc))
 	if lines != nil {
 		line = lines.origin(line)
 	}

@@ -638,13 +638,45 @@ receivers: [{name: a, email_configs: [{to: a}, {to: b}], slack_configs: [{api_ur
 	require.Empty(t, e.SetAside)
 }
 
-func TestLoad_WhatGatherFoundComesFirst(t *testing.T) {
-	e := mustLoad(t, docs(PrometheusDocument, "scrape_configs: [{}]"), LoadOptions{
-		SetAside: []SetAside{{Document: "x"}}, Warnings: []string{"w"},
-	})
-	require.Equal(t, "x", e.SetAside[0].Document)
-	require.Len(t, e.SetAside, 2)
-	require.Equal(t, []string{"w"}, e.Warnings)
+func TestLoad_WhatRunsIsNotCheckedAgain(t *testing.T) {
+	const prometheus = "scrape_configs: [{job_name: a, tls_config: {ca_file: x}}, {job_name: b}]"
+	const alertmanager = `
+route: {receiver: r}
+receivers:
+- name: r
+  webhook_configs: [{url: "http://a", http_config: {tls_config: {ca_file: x}}}, {url: "http://b"}]
+`
+	d := docs(PrometheusDocument, prometheus, AlertmanagerDocument, alertmanager)
+	running := mustLoad(t, d, LoadOptions{})
+	var asked []string
+	gone := LoadOptions{
+		Running:  running,
+		Previous: &Accepted{Documents: running.Documents, Standing: running.Standing},
+		CheckJob: func(job *promconfig.ScrapeConfig) error {
+			asked = append(asked, job.JobName)
+			return errors.New("the file is gone")
+		},
+		CheckIntegration: func(r amconfig.Receiver, _ []Template) error {
+			asked = append(asked, string(r.WebhookConfigs[0].URL))
+			return errors.New("the file is gone")
+		},
+	}
+	e := mustLoad(t, d, gone)
+	require.Empty(t, asked)
+	require.Empty(t, e.SetAside)
+
+	changed := docs(PrometheusDocument, strings.ReplaceAll(prometheus, "job_name: b", "job_name: b, metrics_path: /b"),
+		AlertmanagerDocument, strings.ReplaceAll(alertmanager, "http://b", "http://c"))
+	e = mustLoad(t, changed, gone)
+	require.Equal(t, []string{"a", "b"}, jobNames(e))
+	require.Equal(t, []string{"scrape_configs/b", "receivers/r/webhook_configs[1]"}, names(e.SetAside))
+	require.NotContains(t, asked, "a")
+	require.NotContains(t, asked, "http://a")
+	require.Equal(t, "/metrics", e.Prometheus.ScrapeConfigs[1].MetricsPath, "as accepted, and that runs already")
+	require.Equal(t, "http://b", string(e.Alertmanager.Receivers[0].WebhookConfigs[1].URL))
+
+	gone.Running = e
+	require.Equal(t, e.SetAside, mustLoad(t, changed, gone).SetAside)
 }
 
 func TestLoad_ErrorsHideSecrets(t *testing.T) {

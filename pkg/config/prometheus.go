@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	promconfig "github.com/prometheus/prometheus/config"
@@ -222,7 +223,7 @@ func (j *jobs) admit(job *promconfig.ScrapeConfig, doc string, global promconfig
 			return repeatedJob{job.JobName, origin}
 		}
 		job.SetDirectory(j.l.jobDir(doc))
-		if j.l.opts.CheckJob == nil {
+		if j.l.opts.CheckJob == nil || reflect.DeepEqual(job, j.l.runningJob(job.JobName)) {
 			return nil
 		}
 		return j.l.opts.CheckJob(job)
@@ -233,6 +234,19 @@ func (j *jobs) admit(job *promconfig.ScrapeConfig, doc string, global promconfig
 	j.origin[job.JobName] = doc
 	j.admitted = append(j.admitted, job)
 	return nil
+}
+
+// runningJob returns the job of a name that runs, else nil.
+func (l *loader) runningJob(name string) *promconfig.ScrapeConfig {
+	if l.jobs == nil {
+		l.jobs = map[string]*promconfig.ScrapeConfig{}
+		if l.opts.Running != nil {
+			for _, job := range l.opts.Running.Prometheus.ScrapeConfigs {
+				l.jobs[job.JobName] = job
+			}
+		}
+	}
+	return l.jobs[name]
 }
 
 // jobDir is the directory for relative paths in the jobs of a document.

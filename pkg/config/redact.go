@@ -153,7 +153,12 @@ type source struct {
 	text  string
 	lines []int // where each line starts
 	nodes []int // where each node starts, in order
+
+	last position // that was asked for
 }
+
+// position is a place in a text.
+type position struct{ line, column, offset int }
 
 func newSource(text string, roots []*yaml.Node) *source {
 	s := &source{text: text, lines: []int{0}}
@@ -198,15 +203,19 @@ func (s *source) offset(n *yaml.Node) (int, bool) {
 	if n.Line < 1 || n.Line > len(s.lines) {
 		return 0, false
 	}
-	at := s.lines[n.Line-1]
-	for range n.Column - 1 {
-		if at >= len(s.text) {
+	p := position{n.Line, 1, s.lines[n.Line-1]}
+	if s.last.line == n.Line && s.last.column <= n.Column {
+		p = s.last // the text may be a single line
+	}
+	for ; p.column < n.Column; p.column++ {
+		if p.offset >= len(s.text) {
 			return 0, false
 		}
-		_, size := utf8.DecodeRuneInString(s.text[at:])
-		at += size
+		_, size := utf8.DecodeRuneInString(s.text[p.offset:])
+		p.offset += size
 	}
-	return at, at <= len(s.text)
+	s.last = p
+	return p.offset, true
 }
 
 // next is where the node after a position starts.

@@ -92,9 +92,12 @@ func (p place) secrets() []string {
 	if !p.part {
 		return []string{p.node.Value}
 	}
+	if !strings.ContainsAny(p.node.Value, "@=") {
+		return nil
+	}
 	var found []string
 	for _, m := range authority.FindAllStringSubmatch(p.node.Value, -1) {
-		if _, password, ok := strings.Cut(m[1], ":"); ok {
+		if _, password, ok := strings.Cut(m[1], ":"); ok && password != "" {
 			found = append(found, password)
 		}
 	}
@@ -184,11 +187,11 @@ func (f *secretFinder) walk(n *yaml.Node, t reflect.Type, path, name string, hid
 	if isSecretType(t) {
 		hide = true
 	}
-	if key := (visit{n, t, hide}); f.seen[key] {
+	key := visit{n, t, hide}
+	if f.seen[key] {
 		return
-	} else {
-		f.seen[key] = true
 	}
+	f.seen[key] = true
 	switch n.Kind {
 	case yaml.DocumentNode:
 		for _, child := range n.Content {

@@ -118,7 +118,7 @@ func (f *fileFinder) mayHold(t reflect.Type) bool {
 	if known, ok := f.holds[t]; ok {
 		return known
 	}
-	f.holds[t] = false // for a type within itself
+	f.holds[t] = true // for a type within itself
 	holds := t.Kind() == reflect.Interface || t == reflect.TypeFor[commoncfg.Header]()
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
