@@ -1,0 +1,202 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sourcegraph/srcprom/pkg/client"
+	"github.com/sourcegraph/srcprom/pkg/config"
+)
+
+// maxConfigBody bounds one change of the configuration, in bytes.
+const maxConfigBody = 256 << 20
+
+// configAPI serves GET and POST of /api/srcprom/v1/config.
+type configAPI struct {
+	configurer Configurer
+	readiness  func() client.Readiness
+	// applyContext is Server.applyContext.
+	applyContext func(*http.Request) (context.Context, context.CancelFunc)
+	maxBody      int64
+}
+
+func (a *configAPI) get(w http.ResponseWriter, _ *http.Request) {
+	current := a.configurer.Current()
+	if current == nil {
+		writeError(w, http.StatusServiceUnavailable, "no configuration has been applied yet")
+		return
+	}
+	documents := make(map[string]client.Document, len(current.Documents))
+	for name, document := range current.Documents {
+		documents[name] = client.Document{
+			Provenance: client.Provenance{
+				Source: string(document.Provenance.Source),
+				Path:   document.Provenance.Path,
+				At:     document.Provenance.At,
+			},
+			Hash:    document.Hash(),
+			Content: config.Redact(document),
+		}
+	}
+	writeJSON(w, http.StatusOK, client.Config{
+		Version:   current.Version,
+		AppliedAt: current.AppliedAt,
+		Documents: documents,
+	})
+}
+
+func (a *configAPI) post(w http.ResponseWriter, r *http.Request) {
+	if readiness := a.readiness(); !readiness.Ready {
+		setStopping(w, readiness)
+		writeError(w, http.StatusServiceUnavailable, strings.Join(readiness.Reasons, "; "))
+		return
+	}
+	request, mode, refusal := a.read(w, r)
+	if refusal != nil {
+		writeError(w, refusal.status, refusal.reason)
+		return
+	}
+	ctx, cancel := a.applyContext(r)
+	defer cancel()
+	do := a.configurer.Apply
+	if mode.dryRun {
+		do = a.configurer.Plan
+	}
+	result, err := do(ctx, config.Change{
+		Documents:  request.Documents,
+		Provenance: config.Provenance{Source: config.SourceHTTP, At: time.Now().UTC()},
+		IfVersion:  request.IfVersion,
+		Strict:     mode.strict,
+	})
+	if err != nil {
+		a.writeFailure(w, ctx, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, wireResult(result))
+}
+
+// writeFailure tells refusals from what went wrong in the server.
+func (a *configAPI) writeFailure(w http.ResponseWriter, ctx context.Context, err error) {
+	faults, refused := errors.AsType[config.Faults](err)
+	switch {
+	case refused:
+		writeJSON(w, http.StatusUnprocessableEntity, client.ErrorBody{Faults: wireFaults(faults)})
+	case errors.Is(err, config.ErrVersion):
+		writeError(w, http.StatusConflict, err.Error())
+	case ctx.Err() != nil || a.readiness().Stopping:
+		writeError(w, http.StatusServiceUnavailable, err.Error())
+	default:
+		writeError(w, http.StatusInternalServerError, err.Error())
+	}
+}
+
+// refusal is a request that is not even tried.
+type refusal struct {
+	status int
+	reason string
+}
+
+func (a *configAPI) read(w http.ResponseWriter, r *http.Request) (client.ConfigRequest, configMode, *refusal) {
+	var request client.ConfigRequest
+	mode, err := parseConfigMode(r.URL.RawQuery)
+	if err != nil {
+		return request, mode, &refusal{http.StatusBadRequest, err.Error()}
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return request, mode, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want application/json", r.Header.Get("Content-Type"))}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.maxBody))
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return request, mode, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body: want at most %d bytes", tooLarge.Limit)}
+	}
+	if err != nil {
+		return request, mode, &refusal{http.StatusBadRequest, fmt.Sprintf("read request body: %v", err)}
+	}
+	if request, err = decodeConfigRequest(body); err != nil {
+		return request, mode, &refusal{http.StatusBadRequest, err.Error()}
+	}
+	return request, mode, nil
+}
+
+// configMode is what the query string of a change says.
+type configMode struct {
+	dryRun, strict bool
+}
+
+// parseConfigMode refuses what it does not know: a dry run that is misspelt must
+// not become an apply.
+func parseConfigMode(query string) (configMode, error) {
+	var mode configMode
+	params, err := url.ParseQuery(query)
+	if err != nil {
+		return mode, fmt.Errorf("parse query string: %w", err)
+	}
+	for name, values := range params {
+		var flag *bool
+		switch name {
+		case "dry_run":
+			flag = &mode.dryRun
+		case "strict":
+			flag = &mode.strict
+		default:
+			return mode, fmt.Errorf("parameter %q: want dry_run or strict", name)
+		}
+		if *flag, err = strconv.ParseBool(values[0]); err != nil || len(values) > 1 {
+			return mode, fmt.Errorf("parameter %s=%q: want it once, with 1 or 0", name, strings.Join(values, ","))
+		}
+	}
+	return mode, nil
+}
+
+// decodeConfigRequest takes exactly one JSON object of known fields. Text that is
+// not UTF-8 is refused, since the decoder would replace some of it in silence.
+func decodeConfigRequest(body []byte) (client.ConfigRequest, error) {
+	var request client.ConfigRequest
+	if !utf8.Valid(body) {
+		return request, errors.New("decode request body: want UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil {
+		return client.ConfigRequest{}, fmt.Errorf("decode request body: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return client.ConfigRequest{}, errors.New("decode request body: want nothing after the object")
+	}
+	if request.Documents == nil {
+		return client.ConfigRequest{}, errors.New(`decode request body: want "documents", an object`)
+	}
+	return request, nil
+}
+
+func wireResult(result *config.Result) client.ConfigResult {
+	wire := client.ConfigResult{
+		Version:  result.Version,
+		Changes:  append([]string{}, result.Changes...), // [], never null
+		SetAside: []client.SetAside{},
+		Warnings: result.Warnings,
+	}
+	for _, entry := range result.SetAside {
+		wire.SetAside = append(wire.SetAside, client.SetAside(entry))
+	}
+	return wire
+}
+
+func wireFaults(faults config.Faults) []client.Fault {
+	var wire []client.Fault
+	for _, fault := range faults {
+		wire = append(wire, client.Fault(fault))
+	}
+	return wire
+}

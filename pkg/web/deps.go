@@ -1,0 +1,127 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+
+	"github.com/prometheus/client_golang/prometheus"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/features"
+	apiv1 "github.com/prometheus/prometheus/web/api/v1"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
+)
+
+// Deps are what a Server shows of the other parts. All are needed, except where
+// a comment says otherwise.
+type Deps struct {
+	Logger *slog.Logger
+	// Listeners from Listen, under the same options. New takes them over, also
+	// when it fails. Nil: New calls Listen.
+	Listeners *Listeners
+
+	// Registerer takes the server's own metrics; Gatherer is what /metrics shows.
+	Registerer prometheus.Registerer
+	Gatherer   prometheus.Gatherer
+	// ProcessGatherer adds to /metrics what libraries registered for the whole
+	// process; of a name that Gatherer has as well, Gatherer's series are shown.
+	// prometheus.DefaultGatherer in a program; nil for nothing.
+	ProcessGatherer prometheus.Gatherer
+	// AlertmanagerRegisterer and AlertmanagerGatherer do the same for
+	// /alertmanager/metrics.
+	AlertmanagerRegisterer prometheus.Registerer
+	AlertmanagerGatherer   prometheus.Gatherer
+
+	// Storage answers queries and takes what the receivers receive.
+	Storage storage.Storage
+	// Local is this server's own store, without remote read: for federation,
+	// administration and status.
+	Local LocalStorage
+	// Exemplars may be nil when none are stored.
+	Exemplars storage.ExemplarQueryable
+	Engine    promql.QueryEngine
+	Parser    parser.Parser
+	// Retention in force, in words: "15d or 1GiB". Nil: unknown.
+	Retention func() string
+
+	Scrape        ScrapeRetriever
+	Rules         apiv1.RulesRetriever
+	Alertmanagers apiv1.AlertmanagerRetriever
+	// AlertmanagerAPI serves /api/v2 (and the farewell of /api/v1); the paths that
+	// it gets start with /api, whatever prefixes stand before it outside. Nil: there
+	// is no built-in Alertmanager, and of it only its metrics answer.
+	AlertmanagerAPI http.Handler
+	// InstrumentAlertmanager measures those of Alertmanager's handlers that its API
+	// does not measure itself. Nil: they are not measured.
+	InstrumentAlertmanager func(name string, handler http.HandlerFunc) http.HandlerFunc
+
+	// Config returns the Prometheus configuration in force; nil before the first.
+	Config func() *promconfig.Config
+	// Configurer is the door to the configuration.
+	Configurer Configurer
+	// Ready returns one line for each part that is not ready, and whether the
+	// server has begun to stop. It is called on each request and must not block.
+	Ready func() (reasons []string, stopping bool)
+	// Quit asks the process to stop. It must not wait for that.
+	Quit func()
+
+	Features features.Collector
+	Version  apiv1.PrometheusVersion
+}
+
+// LocalStorage is what the store of this server offers beside queries.
+type LocalStorage interface {
+	storage.Queryable
+	apiv1.TSDBAdminStats
+}
+
+// ScrapeRetriever is the read side of the scrape manager.
+type ScrapeRetriever interface {
+	apiv1.ScrapePoolsRetriever
+	apiv1.TargetRetriever
+}
+
+// Configurer is the one door to the configuration. Plan and Apply return
+// config.Faults for a configuration that is refused, and an error that wraps
+// config.ErrVersion when the version differs.
+type Configurer interface {
+	// Current returns what was last applied; nil before the first.
+	Current() *config.Accepted
+	// Plan says what Apply would do.
+	Plan(ctx context.Context, change config.Change) (*config.Result, error)
+	Apply(ctx context.Context, change config.Change) (*config.Result, error)
+	// Reload reads all files again and applies them. An error names what was
+	// refused, or what was set aside.
+	Reload(ctx context.Context) error
+}
+
+// optionalDeps are the fields of Deps that may be nil.
+func optionalDeps() []string {
+	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager"}
+}
+
+func (d Deps) validate() error {
+	optional := make(map[string]bool)
+	for _, name := range optionalDeps() {
+		optional[name] = true
+	}
+	var errs []error
+	fields := reflect.TypeFor[Deps]()
+	for i := range fields.NumField() {
+		field := fields.Field(i)
+		switch field.Type.Kind() {
+		case reflect.Pointer, reflect.Interface, reflect.Func:
+			if !optional[field.Name] && reflect.ValueOf(d).Field(i).IsNil() {
+				errs = append(errs, fmt.Errorf("web: Deps.%s: want it set", field.Name))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
