@@ -1,0 +1,198 @@
+package srcprom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/prometheus/util/notifications"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/lifecycle"
+)
+
+// ErrNotRunning is returned by Apply and Reload before Run and after it.
+var ErrNotRunning = errors.New("srcprom: the server is not running")
+
+// part is what a configuration is applied to.
+type part interface {
+	// Prepare builds and checks everything that can fail and touches nothing
+	// live. prev is what runs, nil the first time.
+	Prepare(prev, next *config.Effective) (*lifecycle.Step, error)
+}
+
+// plan is a configuration that has been checked and built, and what remains to
+// be done for it.
+type plan struct {
+	next     *config.Effective
+	lastRead map[string]string // see config.Accepted
+	steps    []*lifecycle.Step // one for each of Server.parts
+	changes  []string
+}
+
+// Plan tells what Apply would do, and changes nothing. Its error is that of
+// Apply.
+func (s *Server) Plan(ctx context.Context, change config.Change) (*config.Result, error) {
+	unlock, err := s.lockConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	p, err := s.planChange(change)
+	if err != nil {
+		return nil, err
+	}
+	return s.result(p), nil
+}
+
+// Apply makes the server run its present configuration with the given change,
+// wholly or not at all, but for what Result names as set aside. While the server
+// starts, Apply waits. The error is [config.Faults] where the configuration is
+// wrong, [config.ErrVersion] where it has another version than the change was
+// made for, or [ErrNotRunning]; what ran before goes on running then.
+func (s *Server) Apply(ctx context.Context, change config.Change) (*config.Result, error) {
+	unlock, err := s.lockConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	p, err := s.planChange(change)
+	if err == nil {
+		err = s.commit(p)
+	}
+	if err != nil {
+		s.refused(err)
+		return nil, err
+	}
+	return s.result(p), nil
+}
+
+// Reload applies the configuration files as they are now. A document that was
+// pushed since stays, unless its file has changed. Entries that had to be set
+// aside are an error, of type [SetAsideError], although the rest is applied.
+func (s *Server) Reload(ctx context.Context) error {
+	unlock, err := s.lockConfig(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	p, err := s.planFiles()
+	if err == nil {
+		err = s.commit(p)
+	}
+	if err != nil {
+		s.refused(err)
+		return err
+	}
+	return setAsideError(p.next.SetAside)
+}
+
+// lockConfig waits until the server runs and no other configuration is being
+// planned or applied.
+func (s *Server) lockConfig(ctx context.Context) (unlock func(), err error) {
+	if s.started == nil {
+		return nil, errNotMade
+	}
+	select {
+	case <-s.started:
+	case <-s.stopping:
+		return nil, ErrNotRunning
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case s.configLock <- struct{}{}:
+	case <-s.stopping:
+		return nil, ErrNotRunning
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case <-s.stopping:
+		<-s.configLock
+		return nil, ErrNotRunning
+	default:
+		return func() { <-s.configLock }, nil
+	}
+}
+
+// commit runs a plan. It is kept first: what was kept and then did not get to
+// run is put right by the next start, what ran and was not kept would be lost.
+func (s *Server) commit(p *plan) error {
+	before := s.accepted.Load()
+	after := s.successor(before, p)
+	if err := s.keep(before, after); err != nil {
+		return err
+	}
+	if err := commitSteps(p.steps); err != nil {
+		return errors.Join(err, s.keep(after, before))
+	}
+	s.accepted.Store(after)
+	s.current.Store(p.next)
+	s.applied(p, after.Version)
+	return nil
+}
+
+// commitSteps takes over one part after another; when one fails, those before
+// it are put back.
+func commitSteps(steps []*lifecycle.Step) error {
+	for i, step := range steps {
+		if step.Commit == nil {
+			continue
+		}
+		if err := step.Commit(); err != nil {
+			return errors.Join(err, undoSteps(steps[:i]))
+		}
+	}
+	return nil
+}
+
+func undoSteps(done []*lifecycle.Step) error {
+	var errs []error
+	for i := len(done) - 1; i >= 0; i-- {
+		if done[i].Commit == nil || done[i].Undo == nil {
+			continue
+		}
+		if err := done[i].Undo(); err != nil {
+			errs = append(errs, fmt.Errorf("put back what ran before: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// applied tells everybody who wants to know of a configuration that runs now.
+func (s *Server) applied(p *plan, version uint64) {
+	s.metrics.accepted(version, p.next.SetAside)
+	if len(p.next.SetAside) == 0 {
+		s.web.Notifications().DeleteNotification(notifications.ConfigurationUnsuccessful)
+	} else {
+		s.web.Notifications().AddNotification(notifications.ConfigurationUnsuccessful)
+	}
+	s.alerting.ConfigAccepted(p.next)
+	for _, entry := range p.next.SetAside {
+		s.log.Error("Entry of the configuration set aside; its last accepted version runs if it had one",
+			"document", entry.Document, "name", entry.Name, "line", entry.Line, "reason", entry.Reason)
+	}
+	for _, warning := range p.next.Warnings {
+		s.log.Warn("Configuration", "warning", warning)
+	}
+	s.log.Info("Configuration applied", "version", version, "changes", p.changes)
+	if s.opts.OnApply != nil {
+		s.opts.OnApply(p.next)
+	}
+}
+
+func (s *Server) refused(err error) {
+	s.metrics.refused(err)
+	s.web.Notifications().AddNotification(notifications.ConfigurationUnsuccessful)
+	s.log.Error("Configuration refused; what ran before goes on running", "err", err)
+}
+
+func (s *Server) result(p *plan) *config.Result {
+	return &config.Result{
+		Version:  s.accepted.Load().Version,
+		Changes:  p.changes,
+		SetAside: p.next.SetAside,
+		Warnings: p.next.Warnings,
+	}
+}

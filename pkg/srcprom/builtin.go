@@ -1,0 +1,78 @@
+package srcprom
+
+import (
+	"bytes"
+	_ "embed"
+	"maps"
+	"net"
+	"text/template"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
+)
+
+//go:embed builtin/prometheus.yml
+var builtinPrometheus string
+
+//go:embed builtin/rules.yml
+var builtinRules string
+
+const (
+	// builtinRulesDocument is the name of the built-in rules.
+	builtinRulesDocument = config.RulesPrefix + "srcprom"
+	// selfHost is the host under which scrape jobs reach this very process,
+	// see [Server.dialSelf]. The top-level domain is reserved for such use.
+	selfHost = "self.srcprom.internal"
+)
+
+// builtinDocuments returns what is watched without being asked, by a server that
+// listens on the given address and serves below the given prefix.
+func builtinDocuments(address, prefix string) (config.Documents, error) {
+	prometheus, err := template.New("builtin/prometheus.yml").Parse(builtinPrometheus)
+	if err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	err = prometheus.Execute(&text, map[string]string{
+		"Prefix":   prefix,
+		"Target":   selfHost + ":80",
+		"Instance": instance(address),
+	})
+	if err != nil {
+		return nil, err
+	}
+	provenance := config.Provenance{Source: config.SourceBuiltin}
+	return config.Documents{
+		config.PrometheusDocument: {Name: config.PrometheusDocument, Content: text.String(), Provenance: provenance},
+		builtinRulesDocument:      {Name: builtinRulesDocument, Content: builtinRules, Provenance: provenance},
+	}, nil
+}
+
+// instance is the listen address as it can be connected to from this host.
+func instance(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// withBuiltin adds the built-in documents that no other source has given.
+func withBuiltin(docs, builtin config.Documents) config.Documents {
+	all := make(config.Documents, len(docs)+len(builtin))
+	maps.Copy(all, builtin)
+	maps.Copy(all, docs)
+	return all
+}
+
+// withoutBuiltin removes them again: they are made anew at each start, and are
+// never kept.
+func withoutBuiltin(docs config.Documents) config.Documents {
+	kept := maps.Clone(docs)
+	maps.DeleteFunc(kept, func(_ string, doc config.Document) bool {
+		return doc.Provenance.Source == config.SourceBuiltin
+	})
+	return kept
+}

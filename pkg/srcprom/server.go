@@ -1,0 +1,55 @@
+package srcprom
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sourcegraph/srcprom/pkg/alerting"
+	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/lifecycle"
+	"github.com/sourcegraph/srcprom/pkg/rules"
+	"github.com/sourcegraph/srcprom/pkg/scrape"
+	"github.com/sourcegraph/srcprom/pkg/state"
+	"github.com/sourcegraph/srcprom/pkg/tsdb"
+	"github.com/sourcegraph/srcprom/pkg/web"
+)
+
+// Server is one srcprom. Its methods are safe for concurrent use and may be
+// called in any order, also after it has stopped.
+type Server struct {
+	opts        Options
+	paths       config.Paths // absolute
+	log         *slog.Logger
+	metrics     *metrics
+	externalURL *url.URL
+	builtin     config.Documents
+	releases    lifecycle.Stack // unwound by release
+	closing     context.Context // bounds what releases may take; set by release
+
+	state           *state.State
+	store           *tsdb.Store
+	scrape          *scrape.Manager
+	notifyDiscovery *scrape.Discovery
+	rules           *rules.Manager
+	alerting        *alerting.Manager
+	tracer          *tracer
+	web             *web.Server
+	parts           []part // in the order in which they take over a configuration
+
+	started  chan struct{} // closed when the first configuration runs
+	stopping chan struct{} // closed first thing on the way down
+	stopOnce sync.Once
+	quit     chan struct{} // closed by Quit
+	quitOnce sync.Once
+
+	life  sync.Mutex // guards begun
+	begun bool
+
+	configLock chan struct{} // held by who plans or applies a configuration
+	first      *plan         // made by New, run by Run
+	accepted   atomic.Pointer[config.Accepted]
+	current    atomic.Pointer[config.Effective] // nil before the first
+}
