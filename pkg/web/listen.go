@@ -96,6 +96,9 @@ func (l *Listeners) bind(log *slog.Logger) error {
 	// alerts of deployed configurations from arriving.
 	l.public = limited(l.public, l.opts.MaxConnections)
 	l.internal = limited(l.internal, l.opts.MaxConnections)
+	for _, listener := range l.public {
+		log.Info("Listening on", "address", listener.Addr().String())
+	}
 	for _, listener := range l.internal {
 		log.Info("Listening on internal address, plain HTTP", "address", listener.Addr().String())
 	}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/sourcegraph/srcprom/pkg/srcprom"
+)
+
+// The commands. The first is meant when none is named.
+const (
+	commandRun     = "run"
+	commandCheck   = "check"
+	commandVersion = "version"
+)
+
+// settings are what flags, environment and defaults come to.
+type settings struct {
+	command string
+	files   []string // of the check command
+
+	server               srcprom.Options
+	engine               engineSettings
+	limits               limits
+	logLevel, logFormat  string
+	features             []string
+	alertmanagerFeatures []string // of --alertmanager.enable-feature
+	// warnings are to be logged before the server starts.
+	warnings []string
+}
+
+func defaultSettings() *settings {
+	s := &settings{
+		server:    srcprom.DefaultOptions(),
+		engine:    defaultEngineSettings(),
+		limits:    limits{procs: true, memory: true, ratio: 0.9},
+		logLevel:  "info",
+		logFormat: "logfmt",
+	}
+	s.server.Storage.Dir = "data/"
+	return s
+}
+
+// Where the sourcegraph/prometheus image keeps its configuration: what its
+// operator mounts wins over what it brings.
+var (
+	prometheusFiles   = []string{"/sg_prometheus_add_ons/prometheus.yml", "/sg_config_prometheus/prometheus.yml", "prometheus.yml"}
+	alertmanagerFiles = []string{"/sg_config_prometheus/alertmanager.yml", "alertmanager.yml"}
+)
+
+// newFlags returns the table of all flags, bound to s.
+func newFlags(s *settings) *flags {
+	f := &flags{app: kingpin.New(buildName, "Prometheus and Alertmanager in one process: scrapes, stores, evaluates rules, routes and delivers alerts.")}
+	f.app.HelpFlag.Short('h')
+	f.app.Version(versionText())
+	f.app.Command(commandRun, "Run the server. This is what happens when no command is named.")
+	f.app.Command(commandCheck, "Check configuration files, with everything they name, and exit with 1 if anything is wrong.").
+		Arg("file", "prometheus.yml, alertmanager.yml or a rule file, told apart by their content. Without any, those that the server would run with.").StringsVar(&s.files)
+	f.app.Command(commandVersion, "Show the versions of this program and of the engines in it.")
+
+	f.addServer(s)
+	f.addWeb(&s.server.Web)
+	f.addStorage(&s.server.Storage)
+	f.addQuery(&s.server.Storage)
+	f.addScrape(&s.server.Scrape, &s.engine)
+	f.addRules(&s.server.Rules)
+	f.addAlertmanager(&s.server.AlertmanagerConfigFile, &s.alertmanagerFeatures, &s.server.Alerting)
+	f.addCluster(&s.server.Alerting.Cluster)
+	f.addDeprecated()
+	return f
+}
+
+// parse reads the command line and the environment. Every error is one of usage.
+func parse(args []string, lookup func(string) (string, bool), exists func(string) bool) (*settings, error) {
+	env, err := readEnvironment(lookup)
+	if err != nil {
+		return nil, err
+	}
+	s := defaultSettings()
+	f := newFlags(s)
+	f.app.UsageWriter(os.Stdout)
+	f.setDefaults(env, exists)
+	args, err = f.merge(env.flags, args)
+	if err != nil {
+		return nil, err
+	}
+	if s.command, err = f.app.Parse(f.withCommand(args)); err != nil {
+		return nil, f.hint(err)
+	}
+	for _, do := range f.rest {
+		do()
+	}
+	if err := s.limits.validate(); err != nil {
+		return nil, err
+	}
+	s.warnings = append(env.warnings, f.notes...)
+	s.warnings = append(s.warnings, s.enableFeatures()...)
+	s.server.Alerting.Disabled = env.noAlertmanager
+	s.server.Web.InternalListenAddresses = uncovered(env.loopback, s.server.Web.ListenAddresses)
+	s.server.Web.Flags = f.values()
+	return s, nil
+}
+
+// withCommand names the command that is meant when none is. Kingpin's own default
+// commands swallow the error of a flag whose value is missing.
+func (f *flags) withCommand(args []string) []string {
+	given, _ := f.app.ParseContext(args)
+	asksForHelp := slices.ContainsFunc(given.Elements, func(e *kingpin.ParseElement) bool { return e.Clause == f.app.HelpFlag })
+	if given.SelectedCommand != nil || asksForHelp {
+		return args
+	}
+	return append([]string{commandRun}, args...)
+}
+
+// setDefaults puts in the place of defaults what the environment says, and the
+// configuration files that are there.
+func (f *flags) setDefaults(env *environment, exists func(string) bool) {
+	for flag, files := range map[string][]string{"config.file": prometheusFiles, "alertmanager.config.file": alertmanagerFiles} {
+		if i := slices.IndexFunc(files, exists); i >= 0 {
+			f.app.GetFlag(flag).Default(files[i])
+		}
+	}
+	for flag, value := range env.defaults {
+		// The old image wrote this file; a volume in its place is empty at first.
+		if flag == "alertmanager.config.file" && !exists(value) {
+			env.warnings = append(env.warnings, fmt.Sprintf("ALERTMANAGER_CONFIG_PATH=%q is ignored: there is no such file", value))
+			continue
+		}
+		f.app.GetFlag(flag).Default(value)
+	}
+}
+
+// values are all flags with their values, as /api/v1/status/flags shows them.
+func (f *flags) values() map[string]string {
+	values := map[string]string{}
+	for _, group := range f.groups {
+		for _, name := range group.names {
+			values[name] = f.app.GetFlag(name).Model().Value.String()
+		}
+	}
+	return values
+}
+
+// uncovered returns the loopback addresses whose port no public address has.
+func uncovered(loopback, public []string) []string {
+	return slices.DeleteFunc(slices.Compact(loopback), func(address string) bool {
+		_, port, _ := net.SplitHostPort(address)
+		return slices.ContainsFunc(public, func(p string) bool {
+			host, publicPort, _ := net.SplitHostPort(p)
+			ip := net.ParseIP(host)
+			everywhere := host == "" || host == "localhost" || ip.IsUnspecified() || ip.IsLoopback()
+			return publicPort == port && everywhere
+		})
+	})
+}

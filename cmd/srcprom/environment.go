@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// variable is one variable of the environment that the program reads.
+type variable struct {
+	name string
+	// suffixed says that NAME_prom_wrapper wins over NAME, as it does in the
+	// sourcegraph/prometheus image.
+	suffixed bool
+	help     string
+	// use acts on the value, which is not empty. Nil for what others read.
+	use func(e *environment, value string) error
+}
+
+// variables is every variable of the environment that has a meaning. An empty
+// value is that of a variable which is not set.
+func variables() []variable {
+	return []variable{
+		{"EXPORT_PORT", true, "Port of the default `--web.listen-address`, on all interfaces.", func(e *environment, v string) error {
+			port, err := parsePort(v)
+			e.defaults["web.listen-address"] = ":" + port
+			return err
+		}},
+		{"PROMETHEUS_INTERNAL_PORT", true, "When set, this port answers as well, on 127.0.0.1 only.", (*environment).addLoopback},
+		{"ALERTMANAGER_INTERNAL_PORT", true, "When set, this port answers as well, on 127.0.0.1 only.", (*environment).addLoopback},
+		{"STORAGE_PATH", false, "Default of `--storage.tsdb.path`.", setDefault("storage.tsdb.path")},
+		{"ALERTMANAGER_CONFIG_PATH", true, "Default of `--alertmanager.config.file`.", setDefault("alertmanager.config.file")},
+		{"ALERTMANAGER_ENABLE_CLUSTER", true, "Exactly `true` makes `" + clusterAddress + "` the default of `--cluster.listen-address`.", func(e *environment, v string) error {
+			if v == "true" {
+				e.defaults["cluster.listen-address"] = clusterAddress
+			}
+			return nil
+		}},
+		{"DISABLE_ALERTMANAGER", false, "Exactly `true` turns the built-in Alertmanager off.", func(e *environment, v string) error {
+			e.noAlertmanager = v == "true"
+			return nil
+		}},
+		{"PROMETHEUS_ADDITIONAL_FLAGS", false, "Flags, separated by white space, without quoting. One that takes a single value and is on the command line too is left out, with a warning.", func(e *environment, v string) error {
+			e.flags = append(e.flags, environmentFlags{"PROMETHEUS_ADDITIONAL_FLAGS", strings.Fields(v)})
+			return nil
+		}},
+		{"ALERTMANAGER_ADDITIONAL_FLAGS", false, "Likewise, with Alertmanager's own names: `--data.retention` means `--alertmanager.data.retention`; `--cluster.*` stay as they are.", func(e *environment, v string) error {
+			e.flags = append(e.flags, environmentFlags{"ALERTMANAGER_ADDITIONAL_FLAGS", prefixed(strings.Fields(v))})
+			return nil
+		}},
+		{"SRC_LOG_LEVEL", false, "Default of `--log.level`. `dbug`, `eror`, `crit` and `none` are understood as well; the last two mean `error`.", func(e *environment, v string) error {
+			return e.translate("SRC_LOG_LEVEL", v, "log.level", map[string]string{
+				"dbug": "debug", "debug": "debug", "info": "info", "warn": "warn",
+				"eror": "error", "error": "error", "crit": "error", "none": "error",
+			})
+		}},
+		{"SRC_LOG_FORMAT", false, "Default of `--log.format`. `json_gcp` means `json`, `condensed` means `logfmt`.", func(e *environment, v string) error {
+			return e.translate("SRC_LOG_FORMAT", v, "log.format", map[string]string{
+				"json": "json", "json_gcp": "json", "logfmt": "logfmt", "condensed": "logfmt",
+			})
+		}},
+		{"DEBUG", false, "Any value turns the block and mutex profiles on.", func(*environment, string) error {
+			runtime.SetBlockProfileRate(20)
+			runtime.SetMutexProfileFraction(20)
+			return nil
+		}},
+		{"GOGC", false, "Default of `runtime.gogc` in prometheus.yml, which is 75 without it.", nil},
+		{"GOMEMLIMIT", false, "Memory limit of the Go runtime; wins over `--auto-gomemlimit`.", nil},
+		{"GOMAXPROCS", false, "Number of threads that run Go code; wins over `--auto-gomaxprocs`.", nil},
+	}
+}
+
+// environment is what the variables ask for. A flag wins over each.
+type environment struct {
+	defaults       map[string]string // of flags, by name
+	loopback       []string          // further addresses to listen on
+	noAlertmanager bool
+	flags          []environmentFlags
+	warnings       []string
+}
+
+// environmentFlags are the flags that one variable holds.
+type environmentFlags struct {
+	variable string
+	args     []string
+}
+
+// readEnvironment asks lookup, usually os.LookupEnv, for every variable.
+func readEnvironment(lookup func(string) (string, bool)) (*environment, error) {
+	e := &environment{defaults: map[string]string{}}
+	for _, v := range variables() {
+		value, found := "", false
+		if v.suffixed {
+			value, found = lookup(v.name + "_prom_wrapper")
+		}
+		if !found {
+			value, _ = lookup(v.name)
+		}
+		if value == "" || v.use == nil {
+			continue
+		}
+		if err := v.use(e, value); err != nil {
+			return nil, fmt.Errorf("environment variable %s: %w", v.name, err)
+		}
+	}
+	return e, nil
+}
+
+func setDefault(flag string) func(*environment, string) error {
+	return func(e *environment, value string) error {
+		e.defaults[flag] = value
+		return nil
+	}
+}
+
+// translate makes the value the default of a flag in the flag's own words. A word
+// that is not known must not keep the server down.
+func (e *environment) translate(variable, value, flag string, words map[string]string) error {
+	word, ok := words[strings.ToLower(value)]
+	if !ok {
+		e.warnings = append(e.warnings, fmt.Sprintf("%s=%q is not known and is ignored; use --%s", variable, value, flag))
+		return nil
+	}
+	e.defaults[flag] = word
+	return nil
+}
+
+func (e *environment) addLoopback(value string) error {
+	port, err := parsePort(value)
+	e.loopback = append(e.loopback, "127.0.0.1:"+port)
+	return err
+}
+
+func parsePort(text string) (string, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return "", fmt.Errorf("port %q: must be a number from 1 to 65535", text)
+	}
+	return strconv.FormatUint(n, 10), nil
+}
+
+// prefixed turns Alertmanager's own flags into ours.
+func prefixed(args []string) []string {
+	ours := make([]string, len(args))
+	for i, arg := range args {
+		name, isFlag := strings.CutPrefix(arg, "--")
+		name, negated := strings.CutPrefix(name, "no-")
+		switch {
+		case !isFlag || strings.HasPrefix(name, "cluster.") || strings.HasPrefix(name, "alertmanager."):
+			ours[i] = arg
+		case negated:
+			ours[i] = "--no-alertmanager." + name
+		default:
+			ours[i] = "--alertmanager." + name
+		}
+	}
+	return ours
+}
+
+// fileExists is how defaults that depend on the file system are looked up.
+func fileExists(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
