@@ -88,7 +88,7 @@ func (c *checker) check(paths config.Paths, given config.Documents) {
 	}
 	effective, err := config.Load(merged.Documents, config.LoadOptions{
 		ConfigDir: absolute.ConfigDir, AlertmanagerDir: absolute.AlertmanagerDir,
-		Parser: c.parser, CheckJob: scrape.CheckJob,
+		Parser: c.parser, CheckJob: scrape.CheckJob, Explain: explainFault,
 		CheckIntegration: func(receiver amconfig.Receiver, templates []config.Template) error {
 			return alerting.CheckIntegration(receiver, templates, &url.URL{Scheme: "http", Host: "localhost"})
 		},
@@ -141,7 +141,7 @@ func (c *checker) complain(path string, line int, reason string) {
 	if line > 0 {
 		place = fmt.Sprintf("%s:%d", path, line)
 	}
-	c.say(place + ": " + explain(reason))
+	c.say(place + ": " + reason)
 }
 
 func (c *checker) say(line string) {

@@ -31,6 +31,13 @@ func explain(text string) string {
 	})
 }
 
+// explainFault is explain for a configuration. A job that another build would run
+// is not set aside but refused with its document.
+func explainFault(reason string) (better string, refuse bool) {
+	better = explain(reason)
+	return better, better != reason
+}
+
 func isOtherDiscovery(name string) bool {
 	return strings.Contains(" "+otherDiscoveries+" ", " "+name+" ")
 }

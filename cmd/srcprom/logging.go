@@ -71,11 +71,11 @@ func arrange(keyvals []any) []any {
 func encodable(value any) any {
 	switch v := value.(type) {
 	case string:
-		return explain(v)
+		return v
 	case time.Time:
 		return v.Format(time.RFC3339Nano)
 	case error, fmt.Stringer:
-		return explain(fmt.Sprint(v)) // fmt survives a nil pointer
+		return fmt.Sprint(v) // fmt survives a nil pointer
 	}
 	switch reflect.ValueOf(value).Kind() {
 	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,

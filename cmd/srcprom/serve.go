@@ -50,6 +50,8 @@ func start(ctx context.Context, s *settings, signals *signals, log *slog.Logger,
 	opts.LogLevel = promconfig.LogLevel(s.logLevel)
 	opts.Registry, opts.AlertmanagerRegistry = newRegistries()
 	opts.ProcessGatherer = prometheus.DefaultGatherer
+	opts.Explain = explainFault
+	opts.PrometheusVersion = engineVersion(prometheusModule)
 	opts.OnApply = func(e *config.Effective) {
 		setGOGC(e.Prometheus.Runtime.GoGC, log)
 		setLevel(level, string(e.Prometheus.Runtime.LogLevel))

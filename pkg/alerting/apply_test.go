@@ -46,9 +46,9 @@ func TestManager_ApplyThatChangesNothingDoesNothing(t *testing.T) {
 func TestManager_ChangesAreNamedBySection(t *testing.T) {
 	h := newHarness(t, nil).start()
 	h.apply(effective(t, allKinds))
-	replaced := func(old, new string) string {
+	replaced := func(old, with string) string {
 		require.Contains(t, allKinds, old)
-		return strings.Replace(allKinds, old, new, 1)
+		return strings.Replace(allKinds, old, with, 1)
 	}
 	for _, test := range []struct {
 		text string

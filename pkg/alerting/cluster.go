@@ -84,7 +84,7 @@ func shutdown(peer *cluster.Peer) error {
 	if !field.IsValid() {
 		return errors.New("the cluster's listener cannot be closed: this version of Alertmanager keeps it elsewhere")
 	}
-	list, ok := reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem().Interface().(interface{ Shutdown() error })
+	list, ok := reflect.TypeAssert[interface{ Shutdown() error }](reflect.NewAt(field.Type(), unsafe.Pointer(field.UnsafeAddr())).Elem())
 	if !ok {
 		return errors.New("the cluster's listener cannot be closed: this version of Alertmanager has another one")
 	}

@@ -27,10 +27,19 @@ func TestFingerprint_DiffersWhereValuesDo(t *testing.T) {
 	values := []any{
 		nil, true, false, 1, 2, uint(1), 1.5, "", "a", "b",
 		commonconfig.Secret("a"), // a type alone makes no difference
-		[]string{}, []string{"a"}, []string{"a", "b"}, []string{"ab"}, [1]string{"a"},
-		map[string]int{"a": 1}, map[string]int{"a": 2}, map[string]int{"a": 1, "b": 1},
+		[]string{},
+		[]string{"a"},
+		[]string{"a", "b"},
+		[]string{"ab"},
+		[1]string{"a"},
+		map[string]int{"a": 1},
+		map[string]int{"a": 2},
+		map[string]int{"a": 1, "b": 1},
 		&one, &two, (*int)(nil),
-		pair{A: 1}, pair{B: 1}, pair{A: "1"}, pair{A: []byte("x")},
+		pair{A: 1},
+		pair{B: 1},
+		pair{A: "1"},
+		pair{A: []byte("x")},
 		regexp.MustCompile("a"), regexp.MustCompile("b"), time.UTC, time.FixedZone("x", 1),
 		time.Unix(0, 1), time.Unix(0, 2),
 	}
@@ -49,7 +58,11 @@ func TestFingerprint_DiffersWhereValuesDo(t *testing.T) {
 
 func TestFingerprint_EndlessValueEnds(t *testing.T) {
 	type node struct{ Next *node }
-	loop := &node{}
-	loop.Next = loop
-	require.Equal(t, fingerprintOf(loop), fingerprintOf(loop))
+	endless := func() *node {
+		loop := &node{}
+		loop.Next = loop
+		return loop
+	}
+	first := fingerprintOf(endless())
+	require.Equal(t, first, fingerprintOf(endless()))
 }

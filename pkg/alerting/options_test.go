@@ -35,7 +35,7 @@ func TestOptions_ValidateReportsEveryProblem(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, "alerting: Options."+field)
 	}
-	require.Equal(t, 21, len(strings.Split(err.Error(), "\n")))
+	require.Len(t, strings.Split(err.Error(), "\n"), 21)
 }
 
 func TestOptions_DisabledNeedsNoDataDir(t *testing.T) {

@@ -187,7 +187,7 @@ func setHTTPDirectory(field reflect.Value, dir string) {
 	if !field.IsValid() {
 		return // email has none
 	}
-	if http, ok := field.Interface().(*commoncfg.HTTPClientConfig); ok {
+	if http, ok := reflect.TypeAssert[*commoncfg.HTTPClientConfig](field); ok {
 		http.SetDirectory(dir)
 	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -38,7 +37,7 @@ func checkLoad(t *testing.T, name, text, before string) {
 		e, err := Load(docs(name, text), LoadOptions{ConfigDir: "/c", AlertmanagerDir: "/a", Previous: previous})
 		if err != nil {
 			var faults Faults
-			require.True(t, errors.As(err, &faults))
+			require.ErrorAs(t, err, &faults)
 			require.NotEmpty(t, faults)
 			require.NotContains(t, err.Error(), "\n")
 			continue

@@ -40,6 +40,11 @@ type LoadOptions struct {
 	// ExtraScrapeMetricsDefault holds for jobs where neither they nor global say.
 	ExtraScrapeMetricsDefault bool
 
+	// Explain may say better than the engine why something is wrong, given the
+	// engine's words. refuse makes the fault one of the whole document where it would
+	// set a scrape job aside. Nil leaves all words as they are.
+	Explain func(reason string) (better string, refuse bool)
+
 	// Parser reads rule expressions; nil means one without experimental features.
 	Parser parser.Parser
 	// Logger hears what the engines' own parsers remark; nil discards it.
@@ -123,8 +128,16 @@ func (l *loader) refuse(doc string, err error, lines lineMap) {
 		if p.line == 0 {
 			p.line = locate(l.docs[doc].Content, p.quotes)
 		}
+		p.reason, _ = l.explain(p.reason)
 		l.faults = append(l.faults, Fault{Document: doc, Line: p.line, Reason: p.reason})
 	}
+}
+
+func (l *loader) explain(reason string) (better string, refuse bool) {
+	if l.opts.Explain == nil {
+		return reason, false
+	}
+	return l.opts.Explain(reason)
 }
 
 // locate finds the line of a complaint that names none: that of the only scalar

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -167,6 +168,10 @@ func (j *jobs) admitEach(entries []entry, doc string, global promconfig.GlobalCo
 		}
 		aside++
 		why := j.l.problemOf(doc, err, lines)
+		if better, refuse := j.l.explain(why.reason); refuse {
+			j.l.faults = append(j.l.faults, Fault{Document: doc, Line: cmp.Or(why.line, e.line), Reason: e.name + ": " + better})
+			continue
+		}
 		if errors.As(err, new(repeatedJob)) {
 			e.key = "" // the first of that name runs, nothing stands in the place of the second
 		}

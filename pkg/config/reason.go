@@ -51,8 +51,8 @@ func problemsOf(err error, secrets []string) []problem {
 			p.reason = line[len(m[0]):]
 		}
 		for _, q := range quoted.FindAllString(p.reason, -1) {
-			if clear, err := strconv.Unquote(q); err == nil {
-				p.quotes = append(p.quotes, clear)
+			if plain, err := strconv.Unquote(q); err == nil {
+				p.quotes = append(p.quotes, plain)
 			}
 		}
 		p.reason = conceal(p.reason, secrets)

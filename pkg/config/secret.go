@@ -351,8 +351,7 @@ func (f *secretFinder) structType(t reflect.Type) structType {
 }
 
 func (st *structType) add(t reflect.Type) {
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		switch {
 		case field.Type == reflect.TypeFor[discovery.Configs]():

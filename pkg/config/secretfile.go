@@ -124,8 +124,8 @@ func (f *fileFinder) mayHold(t reflect.Type) bool {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		holds = f.mayHold(t.Elem())
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if field := t.Field(i); field.IsExported() {
+		for field := range t.Fields() {
+			if field.IsExported() {
 				holds = holds || isSecretFile(settingOf(field)) || f.mayHold(field.Type)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,9 +104,9 @@ func (m *testManager) record(_ context.Context, _ string, alerts ...*rules.Alert
 func (m *testManager) sent(name string) (rules.Alert, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for i := len(m.alerts) - 1; i >= 0; i-- {
-		if m.alerts[i].Labels.Get("alertname") == name {
-			return m.alerts[i], true
+	for _, v := range slices.Backward(m.alerts) {
+		if v.Labels.Get("alertname") == name {
+			return v, true
 		}
 	}
 	return rules.Alert{}, false

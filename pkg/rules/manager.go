@@ -53,7 +53,7 @@ func (d Deps) validate() error {
 		"Parser":     d.Parser == nil,
 	} {
 		if missing {
-			errs = append(errs, fmt.Errorf("Deps.%s is nil", name))
+			errs = append(errs, fmt.Errorf("rules: Deps.%s is nil", name))
 		}
 	}
 	return errors.Join(errs...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/prometheus/util/notifications"
 
@@ -149,11 +150,11 @@ func commitSteps(steps []*lifecycle.Step) error {
 
 func undoSteps(done []*lifecycle.Step) error {
 	var errs []error
-	for i := len(done) - 1; i >= 0; i-- {
-		if done[i].Commit == nil || done[i].Undo == nil {
+	for _, d := range slices.Backward(done) {
+		if d.Commit == nil || d.Undo == nil {
 			continue
 		}
-		if err := done[i].Undo(); err != nil {
+		if err := d.Undo(); err != nil {
 			errs = append(errs, fmt.Errorf("put back what ran before: %w", err))
 		}
 	}

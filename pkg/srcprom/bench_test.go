@@ -2,6 +2,7 @@ package srcprom_test
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -98,8 +99,6 @@ func BenchmarkApply(b *testing.B) {
 func startWith(b *testing.B, docs map[string]string) *srcpromtest.Server {
 	b.Helper()
 	return srcpromtest.Start(b, srcpromtest.WithOptions(func(o *srcprom.Options) {
-		for name, text := range docs {
-			o.Documents[name] = text
-		}
+		maps.Copy(o.Documents, docs)
 	}))
 }

@@ -1,6 +1,7 @@
 package srcprom
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -175,7 +176,7 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Quit:       s.Quit,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
-			Version: version.Version, Revision: version.Revision, Branch: version.Branch,
+			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,
 			BuildUser: version.BuildUser, BuildDate: version.BuildDate, GoVersion: version.GoVersion,
 		},
 	})

@@ -53,6 +53,12 @@ type Options struct {
 	ScrapeProtocols []promconfig.ScrapeProtocol
 	// ExtraScrapeMetrics holds where prometheus.yml does not say.
 	ExtraScrapeMetrics bool
+	// Explain is config.LoadOptions.Explain.
+	Explain func(reason string) (better string, refuse bool)
+	// PrometheusVersion is what /api/v1/status/buildinfo and /version call the
+	// server's version: clients choose by it what to ask for. Empty means this
+	// program's own.
+	PrometheusVersion string
 	// OnApply is called after each apply, with what runs now. It must not call
 	// the server.
 	OnApply func(*config.Effective)
@@ -137,6 +143,7 @@ func (o *Options) load() config.LoadOptions {
 		LogLevelDefault:           o.LogLevel,
 		ScrapeProtocolsDefault:    o.ScrapeProtocols,
 		ExtraScrapeMetricsDefault: o.ExtraScrapeMetrics,
+		Explain:                   o.Explain,
 		CheckJob:                  scrape.CheckJob,
 	}
 }

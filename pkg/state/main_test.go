@@ -27,7 +27,7 @@ func hold(path string) int {
 		return 1
 	}
 	fmt.Println("open")
-	io.Copy(io.Discard, os.Stdin)
+	_, _ = io.Copy(io.Discard, os.Stdin)
 	if err := s.Close(); err != nil {
 		return 1
 	}

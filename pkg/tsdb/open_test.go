@@ -323,7 +323,8 @@ func TestStore_OpenReturnsWhenToldToDuringReplay(t *testing.T) {
 	s := newStore(t, func(o *Options) { o.Dir = dir })
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
-	go func() { result <- s.Open(ctx, effective(t, "")) }()
+	first := effective(t, "")
+	go func() { result <- s.Open(ctx, first) }()
 	require.Eventually(t, func() bool {
 		status, err := s.Local().WALReplayStatus()
 		return err == nil && status.Max > 0

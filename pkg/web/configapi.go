@@ -80,14 +80,14 @@ func (a *configAPI) post(w http.ResponseWriter, r *http.Request) {
 		Strict:     mode.strict,
 	})
 	if err != nil {
-		a.writeFailure(w, ctx, err)
+		a.writeFailure(ctx, w, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, wireResult(result))
 }
 
 // writeFailure tells refusals from what went wrong in the server.
-func (a *configAPI) writeFailure(w http.ResponseWriter, ctx context.Context, err error) {
+func (a *configAPI) writeFailure(ctx context.Context, w http.ResponseWriter, err error) {
 	faults, refused := errors.AsType[config.Faults](err)
 	switch {
 	case refused:

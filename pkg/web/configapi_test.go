@@ -146,7 +146,7 @@ func TestConfigAPI_StartingAndStoppingAreUnavailable(t *testing.T) {
 func TestConfigAPI_ChangeThatMeetsTheStopIsUnavailable(t *testing.T) {
 	a := &configAPI{readiness: func() client.Readiness { return client.Readiness{Stopping: true} }}
 	w := httptest.NewRecorder()
-	a.writeFailure(w, context.Background(), errors.New("srcprom: the server is not running"))
+	a.writeFailure(context.Background(), w, errors.New("srcprom: the server is not running"))
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 }
 

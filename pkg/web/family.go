@@ -33,7 +33,7 @@ func newFamilyWriter(encoder expfmt.Encoder, external labels.Labels) *familyWrit
 }
 
 func (w *familyWriter) add(s promql.Sample) error {
-	name, kind := s.Metric.Get(labels.MetricName), familyType(s)
+	name, kind := s.Metric.Get(model.MetricNameLabel), familyType(s)
 	if w.family == nil || w.family.GetName() != name || w.family.GetType() != kind {
 		if err := w.flush(); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (w *familyWriter) metric(s promql.Sample) *dto.Metric {
 	m := &dto.Metric{TimestampMs: proto.Int64(s.T)}
 	own := make(map[string]bool)
 	s.Metric.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName {
+		if l.Name != model.MetricNameLabel {
 			own[l.Name] = true
 			m.Label = append(m.Label, pair(l))
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -105,7 +106,7 @@ func (f *federation) latest(ctx context.Context, selectors [][]*labels.Matcher, 
 		f.log.Debug("Federation query returned warnings", "warnings", warnings)
 	}
 	slices.SortStableFunc(samples, func(a, b promql.Sample) int {
-		return strings.Compare(a.Metric.Get(labels.MetricName), b.Metric.Get(labels.MetricName))
+		return strings.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel))
 	})
 	return samples, merged.Err()
 }
@@ -145,7 +146,7 @@ func (f *federation) write(families *familyWriter, samples promql.Vector, format
 		if s.H != nil && !s.H.UsesCustomBuckets() && !isProtobuf(format) {
 			continue // the text format cannot say a native histogram
 		}
-		if s.Metric.Get(labels.MetricName) == "" {
+		if s.Metric.Get(model.MetricNameLabel) == "" {
 			f.log.Warn("Nameless series left out of federation", "series", s.Metric)
 			continue
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -15,7 +16,7 @@ func withPanicLog(h http.Handler, log *slog.Logger) http.Handler {
 			if reason == nil {
 				return
 			}
-			if reason != http.ErrAbortHandler {
+			if err, ok := reason.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 				log.Error("Panic while serving a request, its connection is aborted",
 					"client", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "err", reason, "stack", string(debug.Stack()))
 			}

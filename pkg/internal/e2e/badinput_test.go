@@ -154,9 +154,13 @@ func TestStart_DataDirectoryLockedByAnotherProcess(t *testing.T) {
 func TestStart_DataDirectoryLockedByPrometheus(t *testing.T) {
 	dir := t.TempDir()
 	address := freeAddress(t)
-	other := start(t, launch{program: debianPrometheus, dir: dir, files: map[string]string{"prometheus.yml": ""},
-		args: []string{"--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=" + address,
-			"--storage.tsdb.use-lockfile"}}) // Debian's own flag: its build does not lock by default
+	other := start(t, launch{
+		program: debianPrometheus, dir: dir, files: map[string]string{"prometheus.yml": ""},
+		args: []string{
+			"--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=" + address,
+			"--storage.tsdb.use-lockfile",
+		},
+	}) // Debian's own flag: its build does not lock by default
 	other.URL = "http://" + address
 	other.awaitReady()
 	p := start(t, launch{dir: dir, args: []string{"--web.listen-address=127.0.0.1:0"}})
@@ -346,5 +350,20 @@ func TestSignals_HangUpInALoopWhileScraping(t *testing.T) {
 	}
 	p.await("scraping to have gone on all the time", func() bool { return query(`count_over_time(up{job="t"}[2s]) > bool 12`) == "1" })
 	require.Equal(t, "1", query(`min_over_time(up{job="t"}[1m])`))
+	p.stop()
+}
+
+// Another build would run the job, so it is not set aside: nobody must miss it.
+func TestLeanBuild_RefusesDiscoveryOfTheFullBuild(t *testing.T) {
+	const config = "scrape_configs: [ { job_name: cloud, azure_sd_configs: [ { subscription_id: x } ] } ]\n"
+	const want = "azure_sd_configs is not in srcprom-lean; use the full srcprom build"
+	p := start(t, launch{args: []string{"--web.listen-address=127.0.0.1:0"}, files: map[string]string{"prometheus.yml": config}})
+	require.Equal(t, 1, p.exit())
+	require.Contains(t, p.log.String(), want)
+
+	p = serve(t, launch{args: []string{"--web.enable-config-api"}})
+	status, body := p.pushConfig("", map[string]any{"prometheus": config})
+	require.Equal(t, http.StatusUnprocessableEntity, status, body)
+	require.Contains(t, body, want)
 	p.stop()
 }

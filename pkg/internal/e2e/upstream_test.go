@@ -140,8 +140,10 @@ func TestFullDisk_AlertDeliveryGoesOn(t *testing.T) {
 	require.NoError(t, syscall.Mount("tmpfs", data, "tmpfs", 0, "size=8m"))
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(data, syscall.MNT_DETACH)) })
 	webhook := srcpromtest.NewReceiver(t)
-	p := serve(t, launch{dir: dir, args: []string{"--web.enable-config-api", "--storage.tsdb.wal-segment-size=10MB"},
-		files: map[string]string{"alertmanager.yml": srcpromtest.DefaultAlertmanagerConfig(webhook.URL)}})
+	p := serve(t, launch{
+		dir: dir, args: []string{"--web.enable-config-api", "--storage.tsdb.wal-segment-size=10MB"},
+		files: map[string]string{"alertmanager.yml": srcpromtest.DefaultAlertmanagerConfig(webhook.URL)},
+	})
 	fill(t, filepath.Join(data, "filler"))
 	p.awaitLog("no space left on device")
 
