@@ -49,7 +49,7 @@ func (b *receiverBuilder) build(receivers []amconfig.Receiver, used map[string]b
 		if err != nil {
 			return nil, fmt.Errorf("build receiver %q: %w", rcv.Name, err)
 		}
-		built[rcv.Name] = builtReceiver{text: text, integrations: withLost(rcv.Name, integrations, lost)}
+		built[rcv.Name] = builtReceiver{text: text, integrations: wrapped(rcv, integrations, lost)}
 	}
 	return built, nil
 }
@@ -64,10 +64,10 @@ func (b *receiverBuilder) lostOf(name string) []config.Integration {
 	return lost
 }
 
-// withLost gives each integration its index in the text, which is part of its
-// keys in the notification log, and puts one that always fails in the place of
-// each that is set aside.
-func withLost(rcv string, built []notify.Integration, lost []config.Integration) []notify.Integration {
+// wrapped bounds each integration, keeps its secrets, and gives it its index in
+// the text, which is part of its keys in the notification log. In the place of
+// each that is set aside it puts one that always fails.
+func wrapped(rcv amconfig.Receiver, built []notify.Integration, lost []config.Integration) []notify.Integration {
 	all := make([]notify.Integration, 0, len(built)+len(lost))
 	taken := map[string]map[int]bool{}
 	for _, l := range lost {
@@ -76,23 +76,20 @@ func withLost(rcv string, built []notify.Integration, lost []config.Integration)
 		}
 		taken[l.Type][l.Index] = true
 	}
-	next := map[string]int{}
+	next, secrets := map[string]int{}, secretsIn(rcv)
 	for i := range built {
 		survivor := &built[i]
 		kind := survivor.Name()
 		for taken[kind][next[kind]] {
 			next[kind]++
 		}
-		if notifier := bounded(survivor); notifier != survivor || next[kind] != survivor.Index() {
-			all = append(all, notify.NewIntegration(notifier, survivor, kind, next[kind], rcv))
-		} else {
-			all = append(all, *survivor)
-		}
+		notifier := concealed{inner: bounded(survivor), secrets: secrets}
+		all = append(all, notify.NewIntegration(notifier, survivor, kind, next[kind], rcv.Name))
 		next[kind]++
 	}
 	for _, l := range lost {
 		stub := lostIntegration{lostError(l)}
-		all = append(all, notify.NewIntegration(stub, stub, l.Type, l.Index, rcv))
+		all = append(all, notify.NewIntegration(stub, stub, l.Type, l.Index, rcv.Name))
 	}
 	return all
 }

@@ -27,7 +27,7 @@ receivers:
 	require.NoError(t, err)
 	built, err := receiver.BuildReceiverIntegrations(conf.Receivers[0], tmpl, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
-	all := withLost("team", built, []config.Integration{
+	all := wrapped(conf.Receivers[0], built, []config.Integration{
 		{Receiver: "team", Type: "webhook", Index: 2, Reason: "x"},
 		{Receiver: "team", Type: "webhook", Index: 0, Reason: "x"},
 		{Receiver: "team", Type: "email", Index: 1, Reason: "x"},

@@ -42,6 +42,7 @@ func (l *loader) parsePrometheus(text string) (cfg *promconfig.Config, err error
 			return err
 		}
 		cfg.SetDirectory(l.opts.ConfigDir)
+		moveUserInfo(cfg)
 		return nil
 	})
 	if err != nil {

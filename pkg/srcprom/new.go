@@ -74,9 +74,12 @@ func (o *Options) complete() {
 	o.Alerting.DataDir = filepath.Join(o.Storage.Dir, stateDir)
 	o.Web.StorageDir = o.Storage.Dir
 	o.Web.LookbackDelta = o.Storage.LookbackDelta
-	// Parts stop one after another: each has a share of the whole time.
-	o.Web.DrainTimeout = min(o.Web.DrainTimeout, o.StopTimeout/4)
-	o.Alerting.DrainTimeout = min(o.Alerting.DrainTimeout, o.StopTimeout*5/8)
+	// Parts stop one after another, so each has a share of the whole time;
+	// notifications in flight have half of it. What remains is for the storage.
+	o.Web.DrainTimeout = o.StopTimeout / 8
+	o.Rules.StopTimeout = o.StopTimeout / 8
+	o.Alerting.DrainTimeout = o.StopTimeout / 2
+	o.Storage.RemoteFlushDeadline = min(o.Storage.RemoteFlushDeadline, o.StopTimeout/8)
 }
 
 // build acquires one thing after another; each release is registered in the

@@ -63,9 +63,10 @@ type Options struct {
 	// the server.
 	OnApply func(*config.Effective)
 
-	// StopTimeout bounds how long Run takes to return once its context is done:
-	// for requests, rule evaluations and notifications in flight, and for the
-	// storage to close. Default 8s.
+	// StopTimeout bounds how long Run takes to return once its context is done.
+	// Notifications in flight have half of it; requests, rule evaluations and what
+	// remote write still has to send have an eighth each, whatever the options of
+	// their parts say; the storage closes in what remains. Default 8s.
 	StopTimeout time.Duration
 
 	// Storage are the settings of the TSDB and of the query engine. Storage.Dir

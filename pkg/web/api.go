@@ -143,7 +143,7 @@ func (s *Server) newAPI() *apiv1.API {
 // config is a copy of the configuration in force, never nil.
 func (s *Server) config() promconfig.Config {
 	if config := s.deps.Config(); config != nil {
-		return *config
+		return masked(config)
 	}
 	return promconfig.DefaultConfig
 }

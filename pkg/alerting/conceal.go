@@ -1,0 +1,110 @@
+package alerting
+
+import (
+	"cmp"
+	"context"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/alertmanager/alert"
+	amconfig "github.com/prometheus/alertmanager/config"
+	amcommoncfg "github.com/prometheus/alertmanager/config/common"
+	"github.com/prometheus/alertmanager/notify"
+	commoncfg "github.com/prometheus/common/config"
+)
+
+// concealed keeps the secrets of its receiver out of an integration's errors,
+// which end up in logs. Upstream hides URLs in them, but not all: Telegram's has
+// the token in its path.
+type concealed struct {
+	inner   notify.Notifier
+	secrets []string
+}
+
+// Notify implements notify.Notifier.
+func (c concealed) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
+	retry, err = c.inner.Notify(ctx, alerts...)
+	if err == nil {
+		return retry, nil
+	}
+	if text := conceal(err.Error(), c.secrets); text != err.Error() {
+		err = concealedError{text: text, err: err}
+	}
+	return retry, err
+}
+
+// concealedError is an error in other words. What it wraps serves errors.Is and
+// errors.As alone.
+type concealedError struct {
+	text string
+	err  error
+}
+
+func (e concealedError) Error() string { return e.text }
+func (e concealedError) Unwrap() error { return e.err }
+
+// telegramToken matches it also where it was read from a file.
+var telegramToken = regexp.MustCompile(`/bot[^/\s"]+/`)
+
+func conceal(text string, secrets []string) string {
+	for _, secret := range secrets {
+		text = strings.ReplaceAll(text, secret, amcommoncfg.SecretToken)
+	}
+	return telegramToken.ReplaceAllString(text, "/bot"+amcommoncfg.SecretToken+"/")
+}
+
+// minSecret is the length from which on a secret can be told from other text.
+const minSecret = 4
+
+// secretsIn returns all secrets in a configuration, the longest first, since one
+// may be part of another.
+func secretsIn(config any) []string {
+	var found []string
+	collectSecrets(reflect.ValueOf(config), func(secret string) {
+		if len(secret) >= minSecret {
+			found = append(found, secret)
+		}
+	})
+	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(found)
+}
+
+func collectSecrets(v reflect.Value, found func(string)) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			collectSecrets(v.Elem(), found)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			collectSecrets(v.Index(i), found)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			collectSecrets(v.MapIndex(key), found)
+		}
+	case reflect.String:
+		if t := v.Type(); t == reflect.TypeFor[commoncfg.Secret]() || t == reflect.TypeFor[amconfig.SecretTemplateURL]() {
+			found(v.String())
+		}
+	case reflect.Struct:
+		collectFields(v, found)
+	}
+}
+
+func collectFields(v reflect.Value, found func(string)) {
+	if v.Type() == reflect.TypeFor[amcommoncfg.SecretURL]() {
+		if u, ok := v.FieldByName("URL").Interface().(*url.URL); ok && u != nil {
+			found(u.String())
+		}
+		return
+	}
+	for i := range v.NumField() {
+		if v.Type().Field(i).IsExported() {
+			collectSecrets(v.Field(i), found)
+		}
+	}
+}
