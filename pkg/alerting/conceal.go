@@ -10,10 +10,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/alertmanager/alert"
-	amconfig "github.com/prometheus/alertmanager/config"
 	amcommoncfg "github.com/prometheus/alertmanager/config/common"
 	"github.com/prometheus/alertmanager/notify"
-	commoncfg "github.com/prometheus/common/config"
 )
 
 // concealed keeps the secrets of its receiver out of an integration's errors,
@@ -87,7 +85,7 @@ func collectSecrets(v reflect.Value, found func(string)) {
 			collectSecrets(v.MapIndex(key), found)
 		}
 	case reflect.String:
-		if t := v.Type(); t == reflect.TypeFor[commoncfg.Secret]() || t == reflect.TypeFor[amconfig.SecretTemplateURL]() {
+		if strings.HasPrefix(v.Type().Name(), "Secret") { // Secret and SecretTemplateURL, of several packages
 			found(v.String())
 		}
 	case reflect.Struct:
