@@ -6,13 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	amconfig "github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/sourcegraph/srcprom/pkg/alerting"
@@ -89,9 +87,7 @@ func (c *checker) check(paths config.Paths, given config.Documents) {
 	effective, err := config.Load(merged.Documents, config.LoadOptions{
 		ConfigDir: absolute.ConfigDir, AlertmanagerDir: absolute.AlertmanagerDir,
 		Parser: c.parser, CheckJob: scrape.CheckJob, Explain: explainFault,
-		CheckIntegration: func(receiver amconfig.Receiver, templates []config.Template) error {
-			return alerting.CheckIntegration(receiver, templates, &url.URL{Scheme: "http", Host: "localhost"})
-		},
+		CheckIntegration: alerting.CheckIntegration,
 	})
 	if err != nil {
 		c.refused(paths, merged.Documents, err)

@@ -48,12 +48,11 @@ func (d Deps) validate() error {
 // Manager is the built-in Alertmanager and the way to external ones. Its methods
 // are safe for concurrent use; those of one that was not made by [New] panic.
 type Manager struct {
-	opts        Options
-	log         *slog.Logger
-	engine      *engine // nil when Options.Disabled
-	external    *external
-	sent        *notificationMetrics
-	externalURL *url.URL
+	opts     Options
+	log      *slog.Logger
+	engine   *engine // nil when Options.Disabled
+	external *external
+	sent     *notificationMetrics
 
 	applying sync.Mutex             // held while a configuration takes effect
 	current  atomic.Pointer[design] // nil before the first
@@ -72,7 +71,7 @@ func New(opts Options, deps Deps) (*Manager, error) {
 		return nil, err
 	}
 	InitMatchers(deps.Logger, opts.Features)
-	m := &Manager{opts: opts, log: deps.Logger.With("component", "alerting"), externalURL: deps.ExternalURL}
+	m := &Manager{opts: opts, log: deps.Logger.With("component", "alerting")}
 	m.external, m.sent = newExternal(opts.External, deps)
 	if !opts.Disabled {
 		e, err := newEngine(opts, deps, m.sent)

@@ -98,19 +98,14 @@ func wrapped(rcv amconfig.Receiver, built []notify.Integration, lost []config.In
 // error says what would make an apply fail: for example a file that is missing.
 // Templates are not looked at: an integration reads them when it sends, and
 // whether they parse is found out for all integrations at once.
-func CheckIntegration(rcv amconfig.Receiver, _ []config.Template, externalURL *url.URL) error {
-	empty, err := template.New()
-	if err != nil {
-		return err
-	}
-	empty.ExternalURL = externalURL
-	_, err = receiver.BuildReceiverIntegrations(rcv, empty, slog.New(slog.DiscardHandler))
+func CheckIntegration(rcv amconfig.Receiver, _ []config.Template) error {
+	_, err := receiver.BuildReceiverIntegrations(rcv, unread(), slog.New(slog.DiscardHandler))
 	return err
 }
 
-// CheckIntegration is [CheckIntegration] with the URL of this Manager.
-func (m *Manager) CheckIntegration(rcv amconfig.Receiver, templates []config.Template) error {
-	return CheckIntegration(rcv, templates, m.externalURL)
+// unread is a template for integrations that will not send anything.
+func unread() *template.Template {
+	return &template.Template{ExternalURL: &url.URL{Scheme: "http", Host: "localhost"}}
 }
 
 // countIntegrations is what alertmanager_integrations shows.

@@ -53,10 +53,9 @@ func TestLostIntegration_FailsWithoutRetry(t *testing.T) {
 
 func TestCheckIntegration_TellsWhatWouldFailToBuild(t *testing.T) {
 	good := effective(t, webhookYML("http://a")).Alertmanager.Receivers[0]
-	require.NoError(t, CheckIntegration(good, nil, &url.URL{}))
+	require.NoError(t, CheckIntegration(good, nil))
 	bad := effective(t, webhookYML("http://a\n    http_config: {tls_config: {ca_file: /does/not/exist}}")).Alertmanager.Receivers[0]
-	require.ErrorContains(t, CheckIntegration(bad, nil, &url.URL{}), "/does/not/exist")
-	require.ErrorContains(t, newHarness(t, nil).CheckIntegration(bad, nil), "/does/not/exist")
+	require.ErrorContains(t, CheckIntegration(bad, nil), "/does/not/exist")
 }
 
 type notifierFunc func(context.Context) (bool, error)

@@ -146,5 +146,6 @@ func (o *Options) load() config.LoadOptions {
 		ExtraScrapeMetricsDefault: o.ExtraScrapeMetrics,
 		Explain:                   o.Explain,
 		CheckJob:                  scrape.CheckJob,
+		CheckIntegration:          alerting.CheckIntegration,
 	}
 }

@@ -152,7 +152,6 @@ func (s *Server) load(merged *config.Merged) (*config.Effective, error) {
 	opts.Previous, opts.Running = s.accepted.Load(), s.current.Load()
 	opts.Parser = s.store.Parser()
 	opts.Logger = s.log
-	opts.CheckIntegration = s.alerting.CheckIntegration
 	next, err := config.Load(withBuiltin(merged.Documents, s.builtin), opts)
 	if err != nil {
 		return nil, err
