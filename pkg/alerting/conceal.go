@@ -95,7 +95,7 @@ func collectSecrets(v reflect.Value, found func(string)) {
 
 func collectFields(v reflect.Value, found func(string)) {
 	if v.Type() == reflect.TypeFor[amcommoncfg.SecretURL]() {
-		if u, ok := v.FieldByName("URL").Interface().(*url.URL); ok && u != nil {
+		if u, ok := reflect.TypeAssert[*url.URL](v.FieldByName("URL")); ok && u != nil {
 			found(u.String())
 		}
 		return
