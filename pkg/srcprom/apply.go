@@ -120,7 +120,7 @@ func (s *Server) lockConfig(ctx context.Context) (unlock func(), err error) {
 // commit runs a plan. It is kept first: what was kept and then did not get to
 // run is put right by the next start, what ran and was not kept would be lost.
 func (s *Server) commit(p *plan) error {
-	before := s.accepted.Load()
+	before := s.running.Load().accepted
 	after := s.successor(before, p)
 	if err := s.keep(before, after); err != nil {
 		return err
@@ -128,8 +128,7 @@ func (s *Server) commit(p *plan) error {
 	if err := commitSteps(p.steps); err != nil {
 		return errors.Join(err, s.keep(after, before))
 	}
-	s.accepted.Store(after)
-	s.current.Store(p.next)
+	s.running.Store(&running{accepted: after, effective: p.next})
 	s.applied(p, after.Version)
 	return nil
 }
@@ -183,7 +182,13 @@ func (s *Server) applied(p *plan, version uint64) {
 	}
 }
 
+// refused tells everybody that a configuration does not run. One that was made
+// for another version was not even looked at, and one that was refused for being
+// strict is the caller's affair: neither says anything of what runs.
 func (s *Server) refused(err error) {
+	if errors.Is(err, config.ErrVersion) || errors.As(err, new(strictError)) {
+		return
+	}
 	s.metrics.refused(err)
 	s.web.Notifications().AddNotification(notifications.ConfigurationUnsuccessful)
 	s.log.Error("Configuration refused; what ran before goes on running", "err", err)
@@ -191,7 +196,7 @@ func (s *Server) refused(err error) {
 
 func (s *Server) result(p *plan) *config.Result {
 	return &config.Result{
-		Version:  s.accepted.Load().Version,
+		Version:  s.running.Load().accepted.Version,
 		Changes:  p.changes,
 		SetAside: p.next.SetAside,
 		Warnings: p.next.Warnings,

@@ -29,6 +29,13 @@ func setAsideError(entries []config.SetAside) error {
 	return &SetAsideError{Entries: entries}
 }
 
+// strictError is the refusal of a change that would set entries aside, where the
+// caller did not want that.
+type strictError struct{ faults config.Faults }
+
+func (e strictError) Error() string { return e.faults.Error() }
+func (e strictError) Unwrap() error { return e.faults }
+
 // setAsideFaults are the faults of a change that must not set anything aside.
 func setAsideFaults(entries []config.SetAside) config.Faults {
 	faults := make(config.Faults, len(entries))

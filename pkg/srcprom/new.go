@@ -21,6 +21,7 @@ import (
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 
 	"github.com/sourcegraph/srcprom/pkg/alerting"
+	"github.com/sourcegraph/srcprom/pkg/config"
 	"github.com/sourcegraph/srcprom/pkg/rules"
 	"github.com/sourcegraph/srcprom/pkg/scrape"
 	"github.com/sourcegraph/srcprom/pkg/state"
@@ -48,6 +49,7 @@ func New(opts Options) (*Server, error) {
 		quit:       make(chan struct{}),
 		configLock: make(chan struct{}, 1),
 	}
+	s.running.Store(&running{accepted: &config.Accepted{}})
 	if err := s.build(); err != nil {
 		if releaseErr := s.release(context.Background()); releaseErr != nil {
 			s.log.Error("Releasing what had been acquired", "err", releaseErr)
@@ -214,7 +216,7 @@ func (s *Server) dial(ctx context.Context, network, address string) (net.Conn, e
 }
 
 func (s *Server) prometheusConfig() *promconfig.Config {
-	current := s.current.Load()
+	current := s.running.Load().effective
 	if current == nil {
 		return nil
 	}

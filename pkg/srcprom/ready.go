@@ -25,12 +25,12 @@ func (s *Server) Quit() { s.quitOnce.Do(func() { close(s.quit) }) }
 // Current is the configuration that runs, nil before the first. It must not be
 // changed.
 func (s *Server) Current() *config.Accepted {
-	effective := s.current.Load()
-	if effective == nil {
+	now := s.running.Load()
+	if now == nil || now.effective == nil {
 		return nil
 	}
-	current := *s.accepted.Load()
-	current.Documents = effective.Documents // with the built-in ones
+	current := *now.accepted
+	current.Documents = now.effective.Documents // with the built-in ones
 	return &current
 }
 

@@ -128,12 +128,11 @@ func (s *Server) start(ctx context.Context) error {
 	if err := commitSteps(first.steps[alertingFirst:]); err != nil {
 		return err
 	}
-	after := s.successor(s.accepted.Load(), first)
-	if err := s.keep(s.accepted.Load(), after); err != nil {
+	after := s.successor(s.running.Load().accepted, first)
+	if err := s.keep(s.running.Load().accepted, after); err != nil {
 		return err
 	}
-	s.accepted.Store(after)
-	s.current.Store(first.next)
+	s.running.Store(&running{accepted: after, effective: first.next})
 	s.applied(first, after.Version)
 	s.web.Notifications().DeleteNotification(notifications.StartingUp)
 	close(s.started)
@@ -145,14 +144,14 @@ func (s *Server) start(ctx context.Context) error {
 func (s *Server) autoReload(ctx context.Context) error {
 	ticker := time.NewTicker(s.opts.AutoReloadInterval)
 	defer ticker.Stop()
-	last := s.checksum()
+	last := s.firstSum // of New: what has changed while the storage was opened counts
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
-		now := s.checksum()
+		now := s.checksum(s.running.Load().accepted.Documents)
 		if now == last {
 			continue
 		}

@@ -50,6 +50,13 @@ type Server struct {
 
 	configLock chan struct{} // held by who plans or applies a configuration
 	first      *plan         // made by New, run by Run
-	accepted   atomic.Pointer[config.Accepted]
-	current    atomic.Pointer[config.Effective] // nil before the first
+	firstSum   string        // checksum of the files that first was made from
+	running    atomic.Pointer[running]
+}
+
+// running is what runs. Both halves change as one, so that nobody sees the
+// version of one configuration beside the documents of another.
+type running struct {
+	accepted  *config.Accepted  // before the first apply, what was accepted before the start
+	effective *config.Effective // nil before the first apply
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -248,4 +249,59 @@ func TestServer_HandlerServesTheWholeSurface(t *testing.T) {
 	recorder := httptest.NewRecorder()
 	mux.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/-/ready", nil))
 	require.Equal(t, http.StatusOK, recorder.Code)
+}
+
+// gauge is the value of a metric of the server.
+func gauge(t *testing.T, server *srcpromtest.Server, path, name string) string {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	server.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	_, after, found := strings.Cut(recorder.Body.String(), "\n"+name+" ")
+	require.True(t, found, "%s on %s", name, path)
+	value, _, _ := strings.Cut(after, "\n")
+	return value
+}
+
+// What a caller asked for in vain says nothing of what runs.
+func TestServer_ConflictsAndStrictRefusalsDoNotCountAsFailedReloads(t *testing.T) {
+	server := srcpromtest.Start(t)
+	change := documents(map[string]string{"rules/x": "groups: [ { name: g, rules: [ { record: r, expr: 'sum(' } ] } ]\n"})
+	change.Strict = true
+	_, err := server.Apply(t.Context(), change)
+	var faults config.Faults
+	require.ErrorAs(t, err, &faults)
+	version := server.Current().Version + 7
+	change.IfVersion = &version
+	_, err = server.Apply(t.Context(), change)
+	require.ErrorIs(t, err, config.ErrVersion)
+	require.Equal(t, "1", gauge(t, server, "/metrics", "prometheus_config_last_reload_successful"))
+
+	_, err = server.Apply(t.Context(), documents(map[string]string{config.PrometheusDocument: "globl: {}\n"}))
+	require.ErrorAs(t, err, &faults)
+	require.Equal(t, "0", gauge(t, server, "/metrics", "prometheus_config_last_reload_successful"))
+	require.Equal(t, "1", gauge(t, server, "/alertmanager/metrics", "alertmanager_config_last_reload_successful"))
+}
+
+func TestServer_TracingThatCannotBeBuiltIsAFault(t *testing.T) {
+	server := srcpromtest.Start(t)
+	_, err := server.Apply(t.Context(), documents(map[string]string{
+		config.PrometheusDocument: "tracing: { endpoint: localhost:1, tls_config: { ca_file: /does/not/exist } }\n",
+	}))
+	var faults config.Faults
+	require.ErrorAs(t, err, &faults)
+	require.Equal(t, config.PrometheusDocument, faults[0].Document)
+	require.Contains(t, faults[0].Reason, "tracing: ")
+}
+
+func TestServer_ExpandsTheEnvironmentInExternalLabels(t *testing.T) {
+	t.Setenv("SRCPROM_TEST_SITE", "north")
+	server := srcpromtest.Start(t, srcpromtest.WithRules(fireRules))
+	prometheus := server.Current().Documents[config.PrometheusDocument].Content
+	_, err := server.Apply(t.Context(), documents(map[string]string{
+		config.PrometheusDocument: strings.Replace(prometheus, "global:\n", "global:\n  external_labels: { site: \"${SRCPROM_TEST_SITE}\" }\n", 1),
+	}))
+	require.NoError(t, err)
+	server.Target.Set("fire", 1)
+	n := server.Receiver.Await("Fire", srcpromtest.Firing("Fire"))
+	require.Equal(t, "north", n.Alerts[0].Labels["site"])
 }

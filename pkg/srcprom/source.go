@@ -24,7 +24,7 @@ func (s *Server) planFirst() error {
 	if accepted == nil {
 		accepted = &config.Accepted{}
 	}
-	s.accepted.Store(accepted)
+	s.running.Store(&running{accepted: accepted})
 	now := time.Now()
 	given, err := s.given(now)
 	if err != nil {
@@ -34,6 +34,7 @@ func (s *Server) planFirst() error {
 	if err != nil {
 		return err
 	}
+	s.firstSum = s.checksum(merged.Documents)
 	s.first, err = s.plan(merged)
 	var faults config.Faults
 	if !errors.As(err, &faults) {
@@ -61,7 +62,7 @@ func (s *Server) given(now time.Time) (config.Documents, error) {
 
 // planFiles plans the configuration files as they are now.
 func (s *Server) planFiles() (*plan, error) {
-	merged, err := config.Gather(s.accepted.Load(), s.paths, nil, time.Now())
+	merged, err := config.Gather(s.running.Load().accepted, s.paths, nil, time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (s *Server) planFiles() (*plan, error) {
 // were accepted, whatever their files say by now; what their globs match is read
 // anew.
 func (s *Server) planChange(change config.Change) (*plan, error) {
-	accepted, now := s.accepted.Load(), time.Now()
+	accepted, now := s.running.Load().accepted, time.Now()
 	if change.IfVersion != nil && *change.IfVersion != accepted.Version {
 		return nil, fmt.Errorf("%w: it is at %d, and the change was made for %d", config.ErrVersion, accepted.Version, *change.IfVersion)
 	}
@@ -98,7 +99,7 @@ func (s *Server) planChange(change config.Change) (*plan, error) {
 		return nil, err
 	}
 	if change.Strict && len(p.next.SetAside) > 0 {
-		return nil, setAsideFaults(p.next.SetAside)
+		return nil, strictError{setAsideFaults(p.next.SetAside)}
 	}
 	return p, nil
 }
@@ -136,7 +137,7 @@ func (s *Server) plan(merged *config.Merged) (*plan, error) {
 	}
 	p := &plan{lastRead: merged.LastRead, next: next}
 	for _, part := range s.parts {
-		step, err := part.Prepare(s.current.Load(), next)
+		step, err := part.Prepare(s.running.Load().effective, next)
 		if err != nil {
 			return nil, err
 		}
@@ -149,7 +150,7 @@ func (s *Server) plan(merged *config.Merged) (*plan, error) {
 func (s *Server) load(merged *config.Merged) (*config.Effective, error) {
 	opts := s.opts.load()
 	opts.ConfigDir, opts.AlertmanagerDir = s.paths.ConfigDir, s.paths.AlertmanagerDir
-	opts.Previous, opts.Running = s.accepted.Load(), s.current.Load()
+	opts.Previous, opts.Running = s.running.Load().accepted, s.running.Load().effective
 	opts.Parser = s.store.Parser()
 	opts.Logger = s.log
 	next, err := config.Load(withBuiltin(merged.Documents, s.builtin), opts)
@@ -214,8 +215,8 @@ func hasPushed(before, after *config.Accepted) bool {
 
 // checksum tells two states of the configuration files apart; empty when they
 // cannot be read, which may be only for the moment in which one is replaced.
-func (s *Server) checksum() string {
-	sum, err := config.Checksum(s.paths, s.accepted.Load().Documents)
+func (s *Server) checksum(docs config.Documents) string {
+	sum, err := config.Checksum(s.paths, docs)
 	if err != nil {
 		s.log.Warn("Looking for changes of the configuration files; it is tried again", "err", err)
 		return ""

@@ -67,7 +67,7 @@ func (t *tracer) Prepare(prev, next *config.Effective) (*lifecycle.Step, error) 
 		return &lifecycle.Step{}, nil
 	}
 	if _, err := commoncfg.NewTLSConfig(&want.TLSConfig); err != nil {
-		return nil, fmt.Errorf("tracing: %w", err)
+		return nil, tracingFault(config.PrometheusDocument, "%v", err)
 	}
 	return &lifecycle.Step{
 		Changes: []string{"tracing"},
@@ -98,6 +98,10 @@ func (t *tracer) install(c promconfig.TracingConfig) error {
 		return err
 	}
 	return t.prometheus.ApplyConfig(&promconfig.Config{TracingConfig: c})
+}
+
+func tracingFault(document, format string, args ...any) config.Faults {
+	return config.Faults{{Document: document, Reason: "tracing: " + fmt.Sprintf(format, args...)}}
 }
 
 // tracingConfig is the tracing section that counts: prometheus.yml's, else
@@ -142,7 +146,7 @@ func fromAlertmanager(in amtracing.TracingConfig) (promconfig.TracingConfig, err
 		case len(header.Secrets) > 0:
 			out.Headers[name] = string(header.Secrets[0])
 		default:
-			return out, fmt.Errorf("alertmanager: tracing: header %q has neither values nor secrets: files are not supported here", name)
+			return out, tracingFault(config.AlertmanagerDocument, "header %q has neither values nor secrets; headers from files are not supported here", name)
 		}
 	}
 	return out, nil

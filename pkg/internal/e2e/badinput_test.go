@@ -65,6 +65,10 @@ func TestStart_RefusedWithOneClearLine(t *testing.T) {
 			launch: launch{files: map[string]string{"prometheus.yml": "\x7fELF\x00\x01"}},
 			want:   []string{"prometheus.yml"},
 		},
+		"configuration that is huge": {
+			launch: launch{files: map[string]string{"prometheus.yml": strings.Repeat("# a comment of no end\n", 3<<20)}},
+			want:   []string{"prometheus.yml", "more than the 67108864 that a document may have"},
+		},
 		"configuration with a tab": {
 			launch: launch{files: map[string]string{"prometheus.yml": "global:\n\tscrape_interval: 1s\n"}},
 			want:   []string{"prometheus:2", "character that cannot start any token"},

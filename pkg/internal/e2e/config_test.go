@@ -209,3 +209,27 @@ func TestAutoReload_FollowsConfigMapSymlinkSwaps(t *testing.T) {
 	})
 	p.stop()
 }
+
+// A change while the storage opens is a change, too.
+func TestAutoReload_SeesWhatChangedDuringTheStart(t *testing.T) {
+	receivers := func(name string) string {
+		return fmt.Sprintf("route: { receiver: %s }\nreceivers: [ { name: %s } ]\n", name, name)
+	}
+	dir := t.TempDir()
+	release := blockReplay(t, filepath.Join(dir, "data"))
+	p := start(t, launch{dir: dir, files: map[string]string{"alertmanager.yml": receivers("one")}, args: []string{
+		"--web.listen-address=127.0.0.1:0", "--config.auto-reload", "--config.auto-reload-interval=1s",
+	}})
+	p.awaitListening()
+	p.await("the first configuration", func() bool {
+		_, body := p.get("/alertmanager/api/v2/receivers")
+		return strings.Contains(body, "one")
+	})
+	write(t, filepath.Join(dir, "alertmanager.yml"), receivers("two"))
+	release()
+	p.await("the other configuration", func() bool {
+		_, body := p.get("/alertmanager/api/v2/receivers")
+		return strings.Contains(body, "two")
+	})
+	p.stop()
+}
