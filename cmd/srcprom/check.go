@@ -102,6 +102,10 @@ func (c *checker) check(paths config.Paths, given config.Documents) {
 		}
 		c.complain(pathOf(entry.Document, merged.Documents, paths), entry.Line, reason)
 	}
+	for _, reason := range clientErrors(effective.Prometheus) {
+		wrong = append(wrong, config.PrometheusDocument)
+		c.complain(pathOf(config.PrometheusDocument, merged.Documents, paths), 0, reason)
+	}
 	c.praise(paths, merged.Documents, wrong)
 	for _, warning := range append(merged.Warnings, effective.Warnings...) {
 		c.say("warning: " + warning)

@@ -77,6 +77,19 @@ func TestCheck_SaysFileLineAndReason(t *testing.T) {
 			args:  []string{"DIR/a.yml"},
 			want:  "missing",
 		},
+		"clients that cannot be built": { // warnings about the same files follow
+			files: map[string]string{"p.yml": `alerting: { alertmanagers: [ { tls_config: { ca_file: am.pem } } ] }
+remote_write: [ { url: "http://127.0.0.1:1/", tls_config: { ca_file: write.pem } } ]
+remote_read: [ { url: "http://127.0.0.1:1/", tls_config: { ca_file: read.pem } } ]
+tracing: { endpoint: "127.0.0.1:1", tls_config: { ca_file: tracing.pem } }
+`},
+			args: []string{"DIR/p.yml"},
+			want: "DIR/p.yml: alerting.alertmanagers[0]: unable to read CA cert: unable to read file DIR/am.pem: open DIR/am.pem: no such file or directory\n" +
+				"DIR/p.yml: remote_write[0]: unable to read CA cert: unable to read file DIR/write.pem: open DIR/write.pem: no such file or directory\n" +
+				"DIR/p.yml: remote_read[0]: unable to read CA cert: unable to read file DIR/read.pem: open DIR/read.pem: no such file or directory\n" +
+				"DIR/p.yml: tracing: unable to read CA cert: unable to read file DIR/tracing.pem: open DIR/tracing.pem: no such file or directory",
+			code: 1,
+		},
 		"the same file twice": {
 			files: map[string]string{"r.yml": goodRules},
 			args:  []string{"DIR/r.yml", "DIR/r.yml"},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/sourcegraph/srcprom/pkg/srcprom"
+	"github.com/sourcegraph/srcprom/pkg/web"
 )
 
 // The commands. The first is meant when none is named.
@@ -83,7 +83,9 @@ func parse(args []string, lookup func(string) (string, bool), exists func(string
 	s := defaultSettings()
 	f := newFlags(s)
 	f.app.UsageWriter(os.Stdout)
-	f.setDefaults(env, exists)
+	f.setDefaults(env)
+	var given givenFiles
+	f.watchFiles(&given)
 	args, err = f.merge(env.flags, args)
 	if err != nil {
 		return nil, err
@@ -99,8 +101,13 @@ func parse(args []string, lookup func(string) (string, bool), exists func(string
 	}
 	s.warnings = append(env.warnings, f.notes...)
 	s.warnings = append(s.warnings, s.enableFeatures()...)
+	// Only now that flags are read it is known where to look for what was accepted.
+	// A version, and a check of other files, have no use for these.
+	if s.command != commandVersion && len(s.files) == 0 {
+		s.findFiles(given, env, exists)
+	}
 	s.server.Alerting.Disabled = env.noAlertmanager
-	s.server.Web.InternalListenAddresses = uncovered(env.loopback, s.server.Web.ListenAddresses)
+	s.server.Web.InternalListenAddresses = uncovered(env.loopback, publicAddresses(&s.server.Web))
 	s.server.Web.Flags = f.values()
 	return s, nil
 }
@@ -116,22 +123,20 @@ func (f *flags) withCommand(args []string) []string {
 	return append([]string{commandRun}, args...)
 }
 
-// setDefaults puts in the place of defaults what the environment says, and the
-// configuration files that are there.
-func (f *flags) setDefaults(env *environment, exists func(string) bool) {
-	for flag, files := range map[string][]string{"config.file": prometheusFiles, "alertmanager.config.file": alertmanagerFiles} {
-		if i := slices.IndexFunc(files, exists); i >= 0 {
-			f.app.GetFlag(flag).Default(files[i])
-		}
-	}
+// setDefaults puts in the place of defaults what the environment says.
+func (f *flags) setDefaults(env *environment) {
 	for flag, value := range env.defaults {
-		// The old image wrote this file; a volume in its place is empty at first.
-		if flag == "alertmanager.config.file" && !exists(value) {
-			env.warnings = append(env.warnings, fmt.Sprintf("ALERTMANAGER_CONFIG_PATH=%q is ignored: there is no such file", value))
-			continue
-		}
 		f.app.GetFlag(flag).Default(value)
 	}
+}
+
+// givenFiles says which configuration files flags name. An empty name counts: it
+// asks for none.
+type givenFiles struct{ prometheus, alertmanager bool }
+
+func (f *flags) watchFiles(given *givenFiles) {
+	f.app.GetFlag("config.file").IsSetByUser(&given.prometheus)
+	f.app.GetFlag("alertmanager.config.file").IsSetByUser(&given.alertmanager)
 }
 
 // values are all flags with their values, as /api/v1/status/flags shows them.
@@ -145,15 +150,28 @@ func (f *flags) values() map[string]string {
 	return values
 }
 
-// uncovered returns the loopback addresses whose port no public address has.
+// uncovered returns the loopback addresses that no public address answers for.
 func uncovered(loopback, public []string) []string {
 	return slices.DeleteFunc(slices.Compact(loopback), func(address string) bool {
 		_, port, _ := net.SplitHostPort(address)
 		return slices.ContainsFunc(public, func(p string) bool {
 			host, publicPort, _ := net.SplitHostPort(p)
-			ip := net.ParseIP(host)
-			everywhere := host == "" || host == "localhost" || ip.IsUnspecified() || ip.IsLoopback()
-			return publicPort == port && everywhere
+			return publicPort == port && answersLoopback(host)
 		})
 	})
+}
+
+// answersLoopback says whether who listens on host is reached at 127.0.0.1. Other
+// loopback addresses, ::1 among them, are others.
+func answersLoopback(host string) bool {
+	return host == "" || host == "localhost" || host == "127.0.0.1" || net.ParseIP(host).IsUnspecified()
+}
+
+// publicAddresses are those that the server is going to listen on, as far as it
+// is known: systemd does not tell before it passes its sockets.
+func publicAddresses(o *web.Options) []string {
+	if o.SystemdSocket {
+		return nil
+	}
+	return o.ListenAddresses
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"strconv"
@@ -159,8 +161,9 @@ func prefixed(args []string) []string {
 	return ours
 }
 
-// fileExists is how defaults that depend on the file system are looked up.
+// fileExists is how defaults that depend on the file system are looked up. What is
+// there and cannot be used is for the server to complain about.
 func fileExists(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }

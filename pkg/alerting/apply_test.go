@@ -127,6 +127,13 @@ func TestManager_UnchangedReceiversAreBuiltOnce(t *testing.T) {
 	require.NotContains(t, after, "unused")
 }
 
+func requireFaultIn(t *testing.T, document string, err error) {
+	t.Helper()
+	var faults config.Faults
+	require.ErrorAs(t, err, &faults)
+	require.Equal(t, document, faults[0].Document)
+}
+
 func TestManager_FaultInPrepareTouchesNothing(t *testing.T) {
 	h := running(t, webhookYML("http://127.0.0.1:1"))
 	live := h.engine.stage.live.Load()
@@ -134,8 +141,10 @@ func TestManager_FaultInPrepareTouchesNothing(t *testing.T) {
 		next.Templates = []config.Template{{Name: "broken.tmpl", Content: "{{ define"}}
 	}))
 	require.ErrorContains(t, err, `parse template "broken.tmpl"`)
+	requireFaultIn(t, config.AlertmanagerDocument, err)
 	_, err = h.Prepare(nil, effective(t, webhookYML("http://127.0.0.1:2\n    http_config: {tls_config: {ca_file: /does/not/exist}}")))
 	require.ErrorContains(t, err, `build receiver "team"`)
+	requireFaultIn(t, config.AlertmanagerDocument, err)
 	_, err = h.Prepare(nil, effective(t, webhookYML("http://127.0.0.1:2"), func(next *config.Effective) { next.Prometheus = nil }))
 	require.ErrorContains(t, err, "without its Prometheus or Alertmanager part")
 	require.Same(t, live, h.engine.stage.live.Load())

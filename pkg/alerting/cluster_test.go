@@ -158,3 +158,9 @@ tls_client_config: {cert_file: cert.pem, key_file: key.pem, ca_file: cert.pem}
 	}
 	return filepath.Join(dir, "tls.yml")
 }
+
+func TestLeaveTimeout_IsASmallShare(t *testing.T) {
+	require.Equal(t, time.Second, leaveTimeout(Options{DrainTimeout: 8 * time.Second}))
+	require.Equal(t, 200*time.Millisecond, leaveTimeout(Options{}))
+	require.Equal(t, time.Second, leaveTimeout(Options{Cluster: ClusterOptions{GossipInterval: 200 * time.Millisecond}}))
+}

@@ -57,12 +57,15 @@ func (e *engine) draw(before *blueprint, next *config.Effective, s engineSection
 		http: []commonconfig.HTTPClientOption{commonconfig.WithDialContextFunc(e.conns.dial)},
 		lost: next.Lost,
 	}
+	if before != nil {
+		builder.running = before.receivers
+	}
 	if before != nil && before.sections.templates == s.templates {
 		b.template, builder.before = before.template, before.receivers
 	} else {
 		fresh, err := newTemplate(next.Templates, e.externalURL)
 		if err != nil {
-			return nil, err
+			return nil, alertmanagerFault(err.Error())
 		}
 		b.template = fresh
 	}
@@ -71,7 +74,7 @@ func (e *engine) draw(before *blueprint, next *config.Effective, s engineSection
 	if err != nil {
 		return nil, err
 	}
-	b.receivers, b.lost = receivers, lostUsed(next.Lost, receivers)
+	b.receivers, b.lost = receivers, lostUsed(builder.lost, receivers)
 	return b, nil
 }
 

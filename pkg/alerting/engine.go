@@ -111,8 +111,15 @@ func (e *engine) newCluster(reg prometheus.Registerer) error {
 	}
 	e.peer = peer
 	e.metrics.clusterEnabled.Set(1)
-	e.releases.Push("leave cluster", func() error { return leave(peer, max(e.opts.DrainTimeout, time.Second)) })
+	e.releases.Push("leave cluster", func() error { return leave(peer, leaveTimeout(e.opts), e.log) })
 	return nil
+}
+
+// leaveTimeout is a small share of the time for draining, which is over by then:
+// who stops us waits for both. The farewell ends when it has been gossiped four
+// times (more among ten peers or more), so less than five intervals would fail.
+func leaveTimeout(opts Options) time.Duration {
+	return max(opts.DrainTimeout/8, 200*time.Millisecond, 5*opts.Cluster.GossipInterval)
 }
 
 func (e *engine) newRecorder(features featurecontrol.Flagger, reg prometheus.Registerer) {
@@ -127,7 +134,8 @@ func (e *engine) newRecorder(features featurecontrol.Flagger, reg prometheus.Reg
 	e.releases.Push("close event recorder", e.recorder.Close)
 }
 
-// newLogs reads silences and notification log from their snapshots.
+// newLogs reads silences and notification log from their snapshots. Where one is
+// damaged, upstream returns an empty one beside the error, and we go on with that.
 func (e *engine) newLogs(reg prometheus.Registerer) (err error) {
 	path := e.file(nflogFile)
 	e.notified, err = nflog.New(nflog.Options{
@@ -137,7 +145,9 @@ func (e *engine) newLogs(reg prometheus.Registerer) (err error) {
 		Metrics:      reg,
 	})
 	if err != nil {
-		return fmt.Errorf("read notification log %q: %w", path, err)
+		if err := e.recoverSnapshot(path, "what has been notified, so notifications may be repeated", e.notified != nil, err); err != nil {
+			return fmt.Errorf("read notification log %q: %w", path, err)
+		}
 	}
 	path = e.file(silencesFile)
 	e.silences, err = silence.New(silence.Options{
@@ -153,7 +163,9 @@ func (e *engine) newLogs(reg prometheus.Registerer) (err error) {
 		EventRecorder: e.recorder,
 	})
 	if err != nil {
-		return fmt.Errorf("read silences %q: %w", path, err)
+		if err := e.recoverSnapshot(path, "all silences, so silenced alerts notify again", e.silences != nil, err); err != nil {
+			return fmt.Errorf("read silences %q: %w", path, err)
+		}
 	}
 	if e.peer != nil {
 		e.notified.SetBroadcast(e.peer.AddState("nfl", e.notified, reg).Broadcast)

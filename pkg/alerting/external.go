@@ -2,7 +2,6 @@ package alerting
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +18,8 @@ import (
 	"github.com/prometheus/prometheus/discovery/targetgroup"
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/prometheus/sigv4"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
 // processHeader tells a receiver of alerts which process sent them. An
@@ -82,15 +83,24 @@ func newExternal(opts ExternalOptions, deps Deps) (*external, *notificationMetri
 func (x *external) check(conf *promconfig.Config) error {
 	sets := conf.AlertingConfig.AlertmanagerConfigs
 	if len(sets) > 0 && x.discovery == nil {
-		return errors.New("alerting: external alertmanagers are configured, and Deps.Discovery is nil")
+		return config.Faults{{
+			Document: config.PrometheusDocument,
+			Reason:   "alerting.alertmanagers is set, and this server cannot find external Alertmanagers (Deps.Discovery is nil): remove it",
+		}}
 	}
-	var errs []error
+	var faults config.Faults
 	for i, set := range sets {
 		if err := checkClient(set); err != nil {
-			errs = append(errs, fmt.Errorf("build client of alerting.alertmanagers[%d]: %w", i, err))
+			faults = append(faults, config.Fault{
+				Document: config.PrometheusDocument,
+				Reason:   conceal(fmt.Sprintf("build client of alerting.alertmanagers[%d]: %v", i, err), secretsIn(set)),
+			})
 		}
 	}
-	return errors.Join(errs...)
+	if len(faults) > 0 { // an empty Faults would be an error that is not nil
+		return faults
+	}
+	return nil
 }
 
 func checkClient(set *promconfig.AlertmanagerConfig) error {
@@ -133,11 +143,14 @@ func (x *external) applyWanted() {
 	}
 }
 
-// send never blocks. It drops what comes after the end, as the notifier would.
-func (x *external) send(alerts []*notifier.Alert) {
-	if x.active.Load() {
-		x.queue.put(alerts)
-	}
+// externalTarget is the label value of alerts dropped before it is known which
+// external Alertmanagers would have got them: to ask the notifier could block.
+const externalTarget = "external"
+
+// send never blocks. It drops what comes after the end, as the notifier would, and
+// returns false then.
+func (x *external) send(alerts []*notifier.Alert) bool {
+	return !x.active.Load() || x.queue.put(alerts)
 }
 
 // run sends until ctx is done. Then it drains, until x.cut is called.

@@ -161,6 +161,7 @@ func TestExternal_WithoutDiscoveryIsRefused(t *testing.T) {
 	h := newHarness(t, nil)
 	_, err := h.Prepare(nil, effective(t, webhookYML("http://127.0.0.1:1"), withAlertmanagers(t, "http://127.0.0.1:2")))
 	require.ErrorContains(t, err, "Deps.Discovery is nil")
+	requireFaultIn(t, config.PrometheusDocument, err)
 }
 
 func TestExternal_BrokenClientIsRefusedByName(t *testing.T) {
@@ -169,8 +170,17 @@ func TestExternal_BrokenClientIsRefusedByName(t *testing.T) {
 		next.Prometheus = prometheusYML(t, "alerting: {alertmanagers: [{tls_config: {ca_file: /does/not/exist}}]}")
 	}))
 	require.ErrorContains(t, err, "build client of alerting.alertmanagers[0]")
+	requireFaultIn(t, config.PrometheusDocument, err)
 }
 
 func containsAlert(post, name string) bool {
 	return strings.Contains(post, `"alertname":"`+name+`"`)
+}
+
+func TestExternal_AlertAfterTheEndIsCounted(t *testing.T) {
+	h := newExternalHarness(t, nil)
+	h.apply(effective(t, webhookYML("http://127.0.0.1:1"), withAlertmanagers(t, "http://127.0.0.1:2")))
+	h.stop()
+	h.fire("Late")
+	requireMetric(t, h.promReg, 1, "prometheus_notifications_dropped_total", "alertmanager", externalTarget)
 }

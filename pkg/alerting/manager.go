@@ -98,12 +98,17 @@ func (m *Manager) discovered() prometheus.Collector {
 // never blocks. What is sent after the end of Run is dropped and counted. Send is
 // what SendAlerts of Prometheus's package rules needs.
 func (m *Manager) Send(alerts ...*notifier.Alert) {
-	m.external.send(alerts)
-	if m.engine == nil || m.engine.queue.put(alerts) {
-		return
+	if !m.external.send(alerts) {
+		m.drop(externalTarget, len(alerts))
 	}
-	m.sent.late(m.engine.intake.target, len(alerts))
-	m.log.Warn("Alerts dropped, as alerting is stopped", "count", len(alerts))
+	if m.engine != nil && !m.engine.queue.put(alerts) {
+		m.drop(m.engine.intake.target, len(alerts))
+	}
+}
+
+func (m *Manager) drop(target string, n int) {
+	m.sent.late(target, n)
+	m.log.Warn("Alerts dropped, as alerting is stopped", "alertmanager", target, "count", n)
 }
 
 // Alertmanagers are the URLs that alerts are sent to, the built-in one first.

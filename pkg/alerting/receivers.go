@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"fmt"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -17,9 +16,13 @@ import (
 
 // builtReceiver is a receiver with the clients that reach it. It serves every
 // configuration in which its text is the same.
+//
+// The text is zero, which no receiver has, where something does not run as
+// written, so that the next configuration tries again.
 type builtReceiver struct {
 	text         fingerprint
 	integrations []notify.Integration
+	parts        []builtPart
 }
 
 // receiverBuilder builds the receivers of one configuration.
@@ -29,6 +32,7 @@ type receiverBuilder struct {
 	template *template.Template
 	lost     []config.Integration
 	before   map[string]builtReceiver // may be used again; empty where the templates are others
+	running  map[string]builtReceiver // stand in, integration by integration, for what cannot be built
 }
 
 // build builds the receivers that a route uses, as upstream does.
@@ -45,11 +49,11 @@ func (b *receiverBuilder) build(receivers []amconfig.Receiver, used map[string]b
 			built[rcv.Name] = old
 			continue
 		}
-		integrations, err := receiver.BuildReceiverIntegrations(rcv, b.template, b.log, b.http...)
+		fresh, err := b.buildOne(rcv, text, lost)
 		if err != nil {
-			return nil, fmt.Errorf("build receiver %q: %w", rcv.Name, err)
+			return nil, err
 		}
-		built[rcv.Name] = builtReceiver{text: text, integrations: wrapped(rcv, integrations, lost)}
+		built[rcv.Name] = fresh
 	}
 	return built, nil
 }

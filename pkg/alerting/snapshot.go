@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Names of the snapshot files in Options.DataDir, as in Alertmanager's.
@@ -65,4 +67,30 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// recoverSnapshot puts a damaged snapshot aside, so that it does not keep the
+// server down. It returns the cause where the file is not damaged but cannot be
+// read: then it may be whole, and its owner has to decide.
+func (e *engine) recoverSnapshot(path, lost string, usable bool, cause error) error {
+	var unreadable *fs.PathError
+	if !usable || errors.As(cause, &unreadable) {
+		return cause
+	}
+	aside, err := putAside(path)
+	if err != nil {
+		return fmt.Errorf("%w; put it aside by hand, as that failed: %w", cause, err)
+	}
+	e.log.Error("Damaged snapshot put aside, started without it", "path", path, "aside", aside, "lost", lost, "err", cause)
+	return nil
+}
+
+// putAside renames a file for whoever wants to look at it, and lets nobody else
+// read it: it may come from upstream, whose files everybody may read.
+func putAside(path string) (aside string, err error) {
+	aside = path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000Z")
+	if err := os.Chmod(path, 0o600); err != nil {
+		return "", err
+	}
+	return aside, os.Rename(path, aside)
 }

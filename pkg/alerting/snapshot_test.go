@@ -1,8 +1,10 @@
 package alerting
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,11 +51,35 @@ func TestPrepareDir_FileInTheWayFails(t *testing.T) {
 	require.ErrorContains(t, prepareDir(path), "create data directory of alerting")
 }
 
-func TestNew_CorruptSnapshotFails(t *testing.T) {
+func TestNew_CorruptSnapshotIsPutAside(t *testing.T) {
 	for _, name := range []string{silencesFile, nflogFile} {
 		opts, deps := newInputs(t)
-		require.NoError(t, os.WriteFile(filepath.Join(opts.DataDir, name), []byte("\xff\xff\xff\xff not a snapshot"), 0o600))
+		var log bytes.Buffer
+		deps.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		path, content := filepath.Join(opts.DataDir, name), "\xff\xff\xff\xff not a snapshot"
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+		m, err := New(opts, deps)
+		require.NoError(t, err)
+		require.NoError(t, m.Close())
+		require.NoFileExists(t, path)
+		aside, err := filepath.Glob(path + ".corrupt-*")
+		require.NoError(t, err)
+		require.Len(t, aside, 1)
+		requireMode(t, aside[0], 0o600)
+		kept, err := os.ReadFile(aside[0])
+		require.NoError(t, err)
+		require.Equal(t, content, string(kept))
+		require.Contains(t, log.String(), "path="+path+" aside="+aside[0])
+	}
+}
+
+func TestNew_SnapshotThatCannotBeReadFails(t *testing.T) {
+	for _, name := range []string{silencesFile, nflogFile} {
+		opts, deps := newInputs(t)
+		path := filepath.Join(opts.DataDir, name)
+		require.NoError(t, os.Mkdir(path, 0o700))
 		_, err := New(opts, deps)
-		require.ErrorContains(t, err, filepath.Join(opts.DataDir, name))
+		require.ErrorContains(t, err, path)
+		require.DirExists(t, path)
 	}
 }
