@@ -77,3 +77,27 @@ func TestClockSteps_SetBackLeavesAlertDeliveryAlone(t *testing.T) {
 	webhook.Await("delivery while nothing can be stored", srcpromtest.Firing("Now"))
 	p.stop()
 }
+
+// The newest samples are old, as after the clock was set forward: nothing of what
+// was stored is lost, and scraping, rules and alerts go on at the new time.
+func TestClockSteps_SetForwardGoesOnAtTheNewTime(t *testing.T) {
+	webhook := srcpromtest.NewReceiver(t)
+	dir := t.TempDir()
+	old := time.Now().Add(-6 * time.Hour)
+	write(t, filepath.Join(dir, "past.txt"), fmt.Sprintf("# TYPE past gauge\npast 1 %d\n# EOF\n", old.Unix()))
+	mustRun(t, program(t, promtool), "tsdb", "create-blocks-from", "openmetrics", filepath.Join(dir, "past.txt"), filepath.Join(dir, "data"))
+	target := srcpromtest.NewTarget(t)
+	target.Set("fire", 1)
+	p := serve(t, launch{dir: dir, files: map[string]string{
+		"prometheus.yml": fmt.Sprintf(`
+global: { scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms }
+rule_files: [ rules.yml ]
+scrape_configs: [ { job_name: t, static_configs: [ { targets: [ %q ] } ] } ]
+`, target.Addr()),
+		"rules.yml":        "groups: [ { name: g, rules: [ { alert: Fire, expr: fire == 1 } ] } ]\n",
+		"alertmanager.yml": srcpromtest.DefaultAlertmanagerConfig(webhook.URL),
+	}})
+	webhook.Await("Fire", srcpromtest.Firing("Fire"))
+	require.Equal(t, "1", p.querier(false)("last_over_time(past[7h])"))
+	p.stop()
+}
