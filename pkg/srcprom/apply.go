@@ -173,6 +173,9 @@ func (s *Server) applied(p *plan, version uint64) {
 		s.log.Error("Entry of the configuration set aside; its last accepted version runs if it had one",
 			"document", entry.Document, "name", entry.Name, "line", entry.Line, "reason", entry.Reason)
 	}
+	for _, lost := range s.alerting.Impaired() {
+		s.log.Warn("Alerting is impaired: what only this integration would send is not sent", "reason", lost)
+	}
 	for _, warning := range p.next.Warnings {
 		s.log.Warn("Configuration", "warning", warning)
 	}

@@ -1,6 +1,7 @@
 package srcprom_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -304,4 +305,18 @@ func TestServer_ExpandsTheEnvironmentInExternalLabels(t *testing.T) {
 	server.Target.Set("fire", 1)
 	n := server.Receiver.Await("Fire", srcpromtest.Firing("Fire"))
 	require.Equal(t, "north", n.Alerts[0].Labels["site"])
+}
+
+// An integration that has never worked is named in the log at each apply.
+func TestServer_LogsWhatAlertingCannotSend(t *testing.T) {
+	var log bytes.Buffer
+	opts := options(t)
+	opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	opts.Documents = map[string]string{config.AlertmanagerDocument: `
+route: { receiver: r }
+receivers: [ { name: r, webhook_configs: [ { url: "http://127.0.0.1:1/", http_config: { tls_config: { ca_file: /does/not/exist } } } ] } ]
+`}
+	run(t, opts, func(*srcprom.Server) {})
+	require.Contains(t, log.String(), "Alerting is impaired")
+	require.Contains(t, log.String(), `integration webhook[0] of receiver \"r\" is set aside`)
 }
