@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/sourcegraph/srcprom/pkg/internal/lifecycle"
+	"github.com/sourcegraph/srcprom/pkg/state"
 )
 
 // nflogRetention is how long the notification log may remember. It forgets a
@@ -42,6 +43,7 @@ type engine struct {
 	log         *slog.Logger // ours
 	base        *slog.Logger // for upstream's parts, which add their own component
 	externalURL *url.URL
+	state       *state.State
 	start       time.Time
 	metrics     *metrics
 	releases    lifecycle.Stack
@@ -74,6 +76,7 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 		log:         deps.Logger.With("component", "alerting"),
 		base:        deps.Logger,
 		externalURL: deps.ExternalURL,
+		state:       deps.State,
 		start:       time.Now(),
 		metrics:     newMetrics(deps.Registerer),
 		groups:      marker.NewGroupMarker(),

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/state"
 )
 
 const (
@@ -52,6 +54,7 @@ func newHarness(t testing.TB, edit func(*Options, *Deps)) *harness {
 		PrometheusRegisterer: h.promReg,
 		ExternalURL:          parseURL(t, "http://here:9090/alertmanager"),
 		ProcessID:            t.Name() + opts.DataDir,
+		State:                openState(t, opts.DataDir),
 	}
 	if edit != nil {
 		edit(&opts, &deps)
@@ -62,6 +65,15 @@ func newHarness(t testing.TB, edit func(*Options, *Deps)) *harness {
 	h.stop = func() { require.NoError(t, m.Close()) }
 	t.Cleanup(func() { h.stop() })
 	return h
+}
+
+// openState opens the state file in a directory until the test ends.
+func openState(t testing.TB, dir string) *state.State {
+	t.Helper()
+	s, err := state.Open(filepath.Join(dir, "srcprom", "state.db"), state.Options{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
 }
 
 // start runs the Manager until the test ends or stop is called.

@@ -9,7 +9,10 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/notifier"
+
+	"github.com/sourcegraph/srcprom/pkg/state"
 )
 
 // Deps is what a Manager needs of others. All fields are required but Discovery.
@@ -27,9 +30,15 @@ type Deps struct {
 	Discovery Discovery
 	// ProcessID tells this server apart from every other one.
 	ProcessID string
+	// State keeps what must survive a crash. It must stay open until Run or Close
+	// has returned. Required, but where Options.Disabled.
+	State *state.State
+	// Standing tells of alerts that were restored what their rule says of them. Nil
+	// means that no rules send alerts here.
+	Standing func(labels.Labels) Standing
 }
 
-func (d Deps) validate() error {
+func (d Deps) validate(opts Options) error {
 	var errs []error
 	for name, missing := range map[string]bool{
 		"Logger":               d.Logger == nil,
@@ -37,6 +46,7 @@ func (d Deps) validate() error {
 		"PrometheusRegisterer": d.PrometheusRegisterer == nil,
 		"ExternalURL":          d.ExternalURL == nil,
 		"ProcessID":            d.ProcessID == "",
+		"State":                d.State == nil && !opts.Disabled,
 	} {
 		if missing {
 			errs = append(errs, errors.New("alerting: Deps."+name+" is missing"))
@@ -67,7 +77,7 @@ type Manager struct {
 // Alerts that are sent to it wait until Run. A Manager that will not be run must
 // be closed: the engine starts goroutines of its own here.
 func New(opts Options, deps Deps) (*Manager, error) {
-	if err := errors.Join(opts.Validate(), deps.validate()); err != nil {
+	if err := errors.Join(opts.Validate(), deps.validate(opts)); err != nil {
 		return nil, err
 	}
 	InitMatchers(deps.Logger, opts.Features)

@@ -25,12 +25,13 @@ func newInputs(t *testing.T) (Options, Deps) {
 		PrometheusRegisterer: prometheus.NewRegistry(),
 		ExternalURL:          parseURL(t, "http://here/alertmanager"),
 		ProcessID:            "here",
+		State:                openState(t, opts.DataDir),
 	}
 }
 
 func TestNew_MissingDepsAreAllNamed(t *testing.T) {
 	_, err := New(DefaultOptions(), Deps{})
-	for _, name := range []string{"Logger", "Registerer", "PrometheusRegisterer", "ExternalURL", "ProcessID", "DataDir"} {
+	for _, name := range []string{"Logger", "Registerer", "PrometheusRegisterer", "ExternalURL", "ProcessID", "State", "DataDir"} {
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -144,6 +144,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 	s.alerting, err = alerting.New(s.opts.Alerting, alerting.Deps{
 		Logger: s.log, Registerer: s.opts.AlertmanagerRegistry, PrometheusRegisterer: registry,
 		ExternalURL: externalURL, Discovery: s.notifyDiscovery, ProcessID: uuid.NewString(),
+		State: s.state,
 	})
 	if err != nil {
 		return err

@@ -36,8 +36,9 @@ type Options struct {
 
 // State is an open state file. Its methods may be called at once.
 type State struct {
-	path string
-	db   *bbolt.DB
+	path  string
+	db    *bbolt.DB
+	queue *queue
 }
 
 // Open opens the file at path, or makes it, and its directory with it. Only one
@@ -49,7 +50,7 @@ func Open(path string, opts Options) (*State, error) {
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	s := &State{path: path}
+	s := &State{path: path, queue: newQueue()}
 	err := s.guard(func() (err error) {
 		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: opts.LockTimeout})
 		return err

@@ -1,0 +1,119 @@
+package client
+
+import "time"
+
+// ExplainQuery says which alerts are to be explained.
+type ExplainQuery struct {
+	// Matchers of the alerts' labels, such as `{alertname="Disk"}`; at least one. An
+	// alert must satisfy all of one of them. They travel as match[]. Where no alert
+	// satisfies them and they only demand equality, they are taken as the labels of
+	// one, and what would happen if it fired is explained.
+	Matchers []string
+	// At is the time for which to explain what would happen; zero means now.
+	At time.Time
+}
+
+// Explanations is the answer of GET /api/srcprom/v1/explain.
+type Explanations struct {
+	Alerts []Explanation `json:"alerts"`
+}
+
+// Explanation says why an alert was notified of, or was not, and what comes next.
+type Explanation struct {
+	// Sentence says it all in one sentence.
+	Sentence    string            `json:"sentence"`
+	Labels      map[string]string `json:"labels"`
+	Fingerprint string            `json:"fingerprint"`
+	// State is "firing", "resolved", "pending" or "inactive" (the rule exists and does
+	// not return it), or "unknown": nothing has such labels, see Hypothetical.
+	State string `json:"state"`
+	// Hypothetical says that the alert does not fire now, and that Routes say what
+	// would happen if it did.
+	Hypothetical bool `json:"hypothetical"`
+	// Rule is nil when no rule of this server makes the alert.
+	Rule *ExplainedRule `json:"rule,omitempty"`
+	// Source is "rule", "client" (posted through the API) or "health"; empty when
+	// Hypothetical.
+	Source string `json:"source,omitempty"`
+	// StartsAt, UpdatedAt (when it was last handed over to alerting) and EndsAt of the
+	// alert; nil when Hypothetical.
+	StartsAt  *time.Time `json:"starts_at,omitempty"`
+	UpdatedAt *time.Time `json:"updated_at,omitempty"`
+	EndsAt    *time.Time `json:"ends_at,omitempty"`
+	// DroppedBy says that the alert never reaches a route, and why: relabelling, a
+	// limit, invalid labels.
+	DroppedBy string `json:"dropped_by,omitempty"`
+	// Routes that the alert takes, in their order.
+	Routes []ExplainedRoute `json:"routes"`
+}
+
+// ExplainedRule is the rule that an alert comes from.
+type ExplainedRule struct {
+	Group  string  `json:"group"`
+	File   string  `json:"file"`
+	Name   string  `json:"name"`
+	Query  string  `json:"query"`
+	For    string  `json:"for"`   // a duration such as "5m"
+	State  string  `json:"state"` // of this alert: "firing", "pending", "inactive"
+	Value  float64 `json:"value"` // of the expression when last evaluated; 0 when inactive
+	Health string  `json:"health"`
+	// Error of the last evaluation; empty when there was none.
+	Error          string     `json:"error,omitempty"`
+	LastEvaluation *time.Time `json:"last_evaluation,omitempty"`
+	// ActiveSince is when the expression first returned the alert; FiresAt is when
+	// "for" is over.
+	ActiveSince *time.Time `json:"active_since,omitempty"`
+	FiresAt     *time.Time `json:"fires_at,omitempty"`
+}
+
+// ExplainedRoute is one route that an alert takes, and what happens to it there.
+type ExplainedRoute struct {
+	Route       string            `json:"route"` // its id
+	Receiver    string            `json:"receiver"`
+	GroupKey    string            `json:"group_key"`
+	GroupLabels map[string]string `json:"group_labels"`
+	// GroupWait, GroupInterval and RepeatInterval of the route, such as "5m".
+	GroupWait      string `json:"group_wait"`
+	GroupInterval  string `json:"group_interval"`
+	RepeatInterval string `json:"repeat_interval"`
+
+	SilencedBy  []ExplainedSilence    `json:"silenced_by,omitempty"`
+	InhibitedBy []ExplainedInhibition `json:"inhibited_by,omitempty"`
+	MutedBy     []string              `json:"muted_by,omitempty"` // names of time intervals
+	// Integrations of the receiver, with what was last sent to each.
+	Integrations []ExplainedIntegration `json:"integrations"`
+	// Next is when the group is looked at again, nil when it is not known; NextReason
+	// says what happens then.
+	Next       *time.Time `json:"next,omitempty"`
+	NextReason string     `json:"next_reason"`
+}
+
+// ExplainedSilence is a silence that mutes an alert.
+type ExplainedSilence struct {
+	ID        string    `json:"id"`
+	CreatedBy string    `json:"created_by"`
+	Comment   string    `json:"comment"`
+	EndsAt    time.Time `json:"ends_at"`
+}
+
+// ExplainedInhibition is an alert that inhibits another one.
+type ExplainedInhibition struct {
+	Fingerprint string            `json:"fingerprint"`
+	Labels      map[string]string `json:"labels"`
+	// Rule is the inhibition rule, as far as it can be told: its name, or its
+	// matchers.
+	Rule string `json:"rule,omitempty"`
+}
+
+// ExplainedIntegration is one integration of a receiver.
+type ExplainedIntegration struct {
+	Integration string `json:"integration"` // such as "webhook[0]"
+	// LastNotified is when the notification log last recorded a notification of the
+	// group; nil when never. Notified says whether this alert was in it.
+	LastNotified *time.Time `json:"last_notified,omitempty"`
+	Notified     bool       `json:"notified"`
+	// SetAside says why the integration does not run; empty when it does.
+	SetAside string `json:"set_aside,omitempty"`
+	// Last is the last entry of the history for this alert here; nil when none.
+	Last *HistoryEntry `json:"last,omitempty"`
+}
