@@ -120,7 +120,7 @@ func (e *engine) run(next *blueprint) error {
 		e.silencer,
 		next.intervals,
 		e.groups,
-		e.notified,
+		e.notificationLog,
 		e.notifyPeer(),
 	)
 	e.recorder.ApplyConfig(next.conf.EventRecorder)

@@ -154,7 +154,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		Logger: s.log, Registerer: registry, Features: feats, Parser: s.store.Parser(),
 		Appendable: s.store.Storage(), Queryable: s.store.Local(),
 		QueryFunc:   promrules.EngineQueryFunc(s.store.Engine(), s.store.Storage()),
-		Notify:      promrules.SendAlerts(s.alerting, s.externalURL.String()),
+		Notify:      sendAlerts(s.alerting, s.externalURL.String()),
 		ExternalURL: s.externalURL,
 	})
 	if err != nil {
