@@ -1,0 +1,65 @@
+package alerting
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/nflog"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/common/model"
+)
+
+// notification is the last entry of the notification log for a group and an
+// integration; nil when there is none.
+func (e *engine) notification(g group, i *notify.Integration) (*nflogpb.Entry, error) {
+	receiver := &nflogpb.Receiver{GroupName: g.receiver, Integration: i.Name(), Idx: uint32(i.Index())}
+	entries, err := e.notified.Query(nflog.QGroupKey(g.key), nflog.QReceiver(receiver))
+	switch {
+	case errors.Is(err, nflog.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("query notification log for %s of receiver %q: %w", i, g.receiver, err)
+	}
+	return entries[0], nil
+}
+
+// lastFlush is when a group was last looked at; nil when that is not known.
+func (x *explainer) lastFlush(g group) (*time.Time, error) {
+	var last *time.Time
+	integrations := x.live.receivers[g.receiver].integrations
+	for i := range integrations {
+		entry, err := x.engine.notification(g, &integrations[i])
+		if err != nil {
+			return nil, err
+		}
+		if entry == nil {
+			continue
+		}
+		if at := entry.Timestamp.AsTime(); last == nil || at.After(*last) {
+			last = &at
+		}
+	}
+	return last, nil
+}
+
+// hashAlert is what the notification log knows an alert by. See hashAlert of
+// Alertmanager's notify/notify.go.
+func hashAlert(a *alert.Alert) uint64 {
+	names := make(model.LabelNames, 0, len(a.Labels))
+	for name := range a.Labels {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	const separator = '\xff'
+	var b []byte
+	for _, name := range names {
+		b = append(append(b, name...), separator)
+		b = append(append(b, a.Labels[name]...), separator)
+	}
+	return xxhash.Sum64(b)
+}
