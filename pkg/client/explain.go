@@ -1,6 +1,12 @@
 package client
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+)
 
 // ExplainQuery says which alerts are to be explained.
 type ExplainQuery struct {
@@ -66,10 +72,15 @@ type ExplainedRule struct {
 	// Error of the last evaluation; empty when there was none.
 	Error          string     `json:"error,omitempty"`
 	LastEvaluation *time.Time `json:"last_evaluation,omitempty"`
-	// ActiveSince is when the expression first returned the alert; FiresAt is when
-	// "for" is over.
+	// ActiveSince is when the expression first returned the alert.
 	ActiveSince *time.Time `json:"active_since,omitempty"`
-	FiresAt     *time.Time `json:"fires_at,omitempty"`
+	// KeptSince is when the expression ceased to return the alert, which "keep_firing_for"
+	// keeps firing; KeptUntil is when that is over. Both are nil when it does not.
+	KeptSince *time.Time `json:"kept_since,omitempty"`
+	KeptUntil *time.Time `json:"kept_until,omitempty"`
+	// FiresAt is when "for" is over: the first evaluation from then on makes a pending
+	// alert fire. Nil when it fires already.
+	FiresAt *time.Time `json:"fires_at,omitempty"`
 }
 
 // ExplainedRoute is one route that an alert takes, and what happens to it there.
@@ -139,4 +150,18 @@ type ExplainedIntegration struct {
 	SetAside string `json:"set_aside,omitempty"`
 	// Last is the last entry of the history for this alert here; nil when none.
 	Last *HistoryEntry `json:"last,omitempty"`
+}
+
+// Explain explains why alerts were notified of or were not, and what comes next. An
+// *Error with status 400 says what is wrong with the query.
+func (c *Client) Explain(ctx context.Context, q ExplainQuery) (*Explanations, error) {
+	params := url.Values{"match[]": q.Matchers}
+	if !q.At.IsZero() {
+		params.Set("time", q.At.Format(time.RFC3339Nano))
+	}
+	explanations := &Explanations{}
+	if err := c.call(ctx, http.MethodGet, "/explain", params, nil, explanations); err != nil {
+		return nil, fmt.Errorf("explain alerts: %w", err)
+	}
+	return explanations, nil
 }
