@@ -1,12 +1,6 @@
 package client
 
-import (
-	"context"
-	"fmt"
-	"net/http"
-	"net/url"
-	"time"
-)
+import "time"
 
 // ExplainQuery says which alerts are to be explained.
 type ExplainQuery struct {
@@ -65,8 +59,8 @@ type ExplainedRule struct {
 	Query string `json:"query"`
 	For   string `json:"for"`   // a duration such as "5m"
 	State string `json:"state"` // of this alert: "firing", "pending", "inactive"
-	// Value of the expression when it last returned the alert, such as "0.93" or
-	// "+Inf"; empty when inactive.
+	// Value of the expression when it last returned the alert, as Prometheus writes it
+	// ("1e+00", "+Inf"); empty when inactive.
 	Value  string `json:"value,omitempty"`
 	Health string `json:"health"` // "ok", "err" or "unknown"
 	// Error of the last evaluation; empty when there was none.
@@ -150,18 +144,4 @@ type ExplainedIntegration struct {
 	SetAside string `json:"set_aside,omitempty"`
 	// Last is the last entry of the history for this alert here; nil when none.
 	Last *HistoryEntry `json:"last,omitempty"`
-}
-
-// Explain explains why alerts were notified of or were not, and what comes next. An
-// *Error with status 400 says what is wrong with the query.
-func (c *Client) Explain(ctx context.Context, q ExplainQuery) (*Explanations, error) {
-	params := url.Values{"match[]": q.Matchers}
-	if !q.At.IsZero() {
-		params.Set("time", q.At.Format(time.RFC3339Nano))
-	}
-	explanations := &Explanations{}
-	if err := c.call(ctx, http.MethodGet, "/explain", params, nil, explanations); err != nil {
-		return nil, fmt.Errorf("explain alerts: %w", err)
-	}
-	return explanations, nil
 }

@@ -55,7 +55,7 @@ func (m *Manager) eachAlertingRule(f func(*rules.Group, *rules.AlertingRule)) {
 func explainAlert(g *rules.Group, rule *rules.AlertingRule, a *rules.Alert) client.ExplainedRule {
 	e := explainRule(g, rule)
 	e.State = a.State.String()
-	e.Value = strconv.FormatFloat(a.Value, 'g', -1, 64)
+	e.Value = strconv.FormatFloat(a.Value, 'e', -1, 64)
 	e.ActiveSince = timeOrNil(a.ActiveAt)
 	if a.State == rules.StatePending {
 		e.FiresAt = timeOrNil(a.ActiveAt.Add(rule.HoldDuration()))
