@@ -1,42 +1,28 @@
 package alerting
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/alertmanager/alert"
-	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/common/model"
 )
 
-// notification is the last entry of the notification log for a group and an
+// notified is the last entry of the notification log for a group and an
 // integration; nil when there is none.
-func (e *engine) notification(g group, i *notify.Integration) (*nflogpb.Entry, error) {
-	receiver := &nflogpb.Receiver{GroupName: g.receiver, Integration: i.Name(), Idx: uint32(i.Index())}
-	entries, err := e.notified.Query(nflog.QGroupKey(g.key), nflog.QReceiver(receiver))
-	switch {
-	case errors.Is(err, nflog.ErrNotFound):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("query notification log for %s of receiver %q: %w", i, g.receiver, err)
-	}
-	return entries[0], nil
+func (x *Explainer) notified(g group, i *notify.Integration) *nflogpb.Entry {
+	return entryOf(x.engine.notified, &nflogpb.Receiver{GroupName: g.receiver, Integration: i.Name(), Idx: uint32(i.Index())}, g.key)
 }
 
 // lastFlush is when a group was last looked at; nil when that is not known.
-func (x *explainer) lastFlush(g group) (*time.Time, error) {
+func (x *Explainer) lastFlush(g group) *time.Time {
 	var last *time.Time
 	integrations := x.live.receivers[g.receiver].integrations
 	for i := range integrations {
-		entry, err := x.engine.notification(g, &integrations[i])
-		if err != nil {
-			return nil, err
-		}
+		entry := x.notified(g, &integrations[i])
 		if entry == nil {
 			continue
 		}
@@ -44,7 +30,7 @@ func (x *explainer) lastFlush(g group) (*time.Time, error) {
 			last = &at
 		}
 	}
-	return last, nil
+	return last
 }
 
 // hashAlert is what the notification log knows an alert by. See hashAlert of

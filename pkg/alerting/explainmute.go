@@ -20,7 +20,7 @@ import (
 // for, those that are still pending now included; the one that ends last comes
 // first. The engine's own Silencer is not asked: it remembers each label set that
 // it has seen, and forgets only those of alerts.
-func (x *explainer) silencedBy(ctx context.Context, lset model.LabelSet) ([]client.ExplainedSilence, error) {
+func (x *Explainer) silencedBy(ctx context.Context, lset model.LabelSet) ([]client.ExplainedSilence, error) {
 	matching, _, err := x.engine.silences.Query(ctx, silence.QMatches(lset))
 	if err != nil {
 		return nil, fmt.Errorf("query silences: %w", err)
@@ -46,7 +46,7 @@ type inhibitor struct {
 // inhibitedBy are the alerts that fire now and inhibit one with the given labels,
 // for each of them the first rule by which it does. It follows
 // inhibit.Inhibitor.Mutes, which stops at the first alert and tells no rule.
-func (x *explainer) inhibitedBy(lset model.LabelSet) []client.ExplainedInhibition {
+func (x *Explainer) inhibitedBy(lset model.LabelSet) []client.ExplainedInhibition {
 	var by []client.ExplainedInhibition
 	seen := map[model.Fingerprint]bool{}
 	for i := range x.inhibitors {
@@ -118,7 +118,7 @@ func (m mute) mutes() bool { return len(m.by) > 0 || len(m.outsideOf) > 0 }
 // muteHorizon is how far ahead the end of a mute is looked for.
 const muteHorizon = 31 * 24 * time.Hour
 
-func (x *explainer) muted(opts dispatch.RouteOpts) (mute, error) {
+func (x *Explainer) muted(opts dispatch.RouteOpts) (mute, error) {
 	if len(opts.MuteTimeIntervals) == 0 && len(opts.ActiveTimeIntervals) == 0 {
 		return mute{}, nil
 	}
@@ -147,7 +147,7 @@ func (x *explainer) muted(opts dispatch.RouteOpts) (mute, error) {
 }
 
 // mutedAt follows notify.TimeMuteStage and notify.TimeActiveStage.
-func (x *explainer) mutedAt(opts dispatch.RouteOpts, at time.Time) (mute, error) {
+func (x *Explainer) mutedAt(opts dispatch.RouteOpts, at time.Time) (mute, error) {
 	var m mute
 	_, by, err := x.live.intervals.Mutes(opts.MuteTimeIntervals, at)
 	if err != nil {

@@ -26,7 +26,7 @@ type subject struct {
 }
 
 // routes explains what happens to an alert on each route that it takes.
-func (x *explainer) routes(ctx context.Context, a *alert.Alert, hypothetical bool) ([]client.ExplainedRoute, error) {
+func (x *Explainer) routes(ctx context.Context, a *alert.Alert, hypothetical bool) ([]client.ExplainedRoute, error) {
 	s := subject{
 		Alert: a, hash: hashAlert(a), hypothetical: hypothetical,
 		firing:    hypothetical || !a.ResolvedAt(x.now),
@@ -47,7 +47,7 @@ func (x *explainer) routes(ctx context.Context, a *alert.Alert, hypothetical boo
 	return explained, nil
 }
 
-func (x *explainer) route(s subject, r *dispatch.Route) (client.ExplainedRoute, error) {
+func (x *Explainer) route(s subject, r *dispatch.Route) (client.ExplainedRoute, error) {
 	opts, group := r.RouteOpts, groupOf(s.Labels, r)
 	muted, err := x.muted(opts)
 	if err != nil {
@@ -68,17 +68,12 @@ func (x *explainer) route(s subject, r *dispatch.Route) (client.ExplainedRoute, 
 		MutedUntil:     muted.until,
 		Integrations:   []client.ExplainedIntegration{},
 	}
-	t, err := x.timer(s, r, group)
-	if err != nil {
-		return e, err
-	}
+	t := x.timer(s, r, group)
 	e.LastFlush, e.Next = t.last, t.next
-	for i := range x.live.receivers[opts.Receiver].integrations {
-		integration, err := x.integration(s, &x.live.receivers[opts.Receiver].integrations[i], group, opts, t)
-		if err != nil {
-			return e, err
-		}
-		e.Integrations = append(e.Integrations, integration)
+	e.Last = x.decided[station{receiver: opts.Receiver, group: group.key, alert: s.Fingerprint()}]
+	integrations := x.live.receivers[opts.Receiver].integrations
+	for i := range integrations {
+		e.Integrations = append(e.Integrations, x.integration(s, &integrations[i], group, opts, t))
 	}
 	e.NextReason = nextReason(s, e)
 	return e, nil
@@ -109,33 +104,6 @@ func groupOf(lset model.LabelSet, r *dispatch.Route) group {
 	}
 }
 
-// liveGroup is a group that the dispatcher has.
-type liveGroup struct {
-	first   time.Time // when the oldest of its alerts started
-	members map[model.Fingerprint]bool
-}
-
-// lookUp finds out about groups and about what has been decided before.
-func (x *explainer) lookUp(ctx context.Context, matchers string) error {
-	every := func(*dispatch.Route) bool { return true }
-	groups, _, err := x.engine.alertGroups(ctx, every, func(*alert.Alert, time.Time) bool { return true })
-	if err != nil {
-		return fmt.Errorf("list groups of alerts: %w", err)
-	}
-	x.groups = make(map[groupID]liveGroup, len(groups))
-	for _, g := range groups {
-		known := liveGroup{members: make(map[model.Fingerprint]bool, len(g.Alerts))}
-		for _, a := range g.Alerts {
-			known.members[a.Fingerprint()] = true
-			if known.first.IsZero() || a.StartsAt.Before(known.first) {
-				known.first = a.StartsAt
-			}
-		}
-		x.groups[groupID{route: g.RouteID, key: g.GroupKey}] = known
-	}
-	return nil
-}
-
 // timer is that of a group.
 type timer struct {
 	interval   time.Duration
@@ -143,14 +111,11 @@ type timer struct {
 	member     bool       // the alert is in the group
 }
 
-func (x *explainer) timer(s subject, r *dispatch.Route, g group) (timer, error) {
+func (x *Explainer) timer(s subject, r *dispatch.Route, g group) timer {
 	live, exists := x.groups[g.groupID]
 	t := timer{interval: r.RouteOpts.GroupInterval, member: live.members[s.Fingerprint()]}
-	var err error
 	if exists {
-		if t.last, err = x.lastFlush(g); err != nil {
-			return t, err
-		}
+		t.last = x.lastFlush(g)
 	}
 	switch {
 	case !exists && s.hypothetical:
@@ -163,7 +128,7 @@ func (x *explainer) timer(s subject, r *dispatch.Route, g group) (timer, error) 
 			t.next = &first
 		}
 	}
-	return t, nil
+	return t
 }
 
 // after is the first look at the group after the given time. Only one whose last
@@ -206,17 +171,14 @@ func nextReason(s subject, e client.ExplainedRoute) string {
 	return "its end is told to " + strings.Join(due, ", ")
 }
 
-func (x *explainer) integration(s subject, i *notify.Integration, g group, opts dispatch.RouteOpts, t timer) (client.ExplainedIntegration, error) {
+func (x *Explainer) integration(s subject, i *notify.Integration, g group, opts dispatch.RouteOpts, t timer) client.ExplainedIntegration {
 	e := client.ExplainedIntegration{
 		Integration:  i.String(),
 		SendResolved: i.SendResolved(),
 		SetAside:     x.setAside(g.receiver, i),
+		Last:         x.decided[station{receiver: g.receiver, integration: i.String(), group: g.key, alert: s.Fingerprint()}],
 	}
-	entry, err := x.engine.notification(g, i)
-	if err != nil {
-		return e, err
-	}
-	if entry != nil {
+	if entry := x.notified(g, i); entry != nil {
 		e.LastNotified = new(entry.Timestamp.AsTime())
 		switch {
 		case slices.Contains(entry.FiringAlerts, s.hash):
@@ -230,7 +192,7 @@ func (x *explainer) integration(s subject, i *notify.Integration, g group, opts 
 	} else {
 		e.Deduplicated = nothingToTell(e, t)
 	}
-	return e, nil
+	return e
 }
 
 // repeat says when an alert that fires is sent once more. It follows
@@ -268,7 +230,7 @@ func nothingToTell(e client.ExplainedIntegration, t timer) string {
 	return ""
 }
 
-func (x *explainer) setAside(receiver string, i *notify.Integration) string {
+func (x *Explainer) setAside(receiver string, i *notify.Integration) string {
 	for _, l := range x.live.lost {
 		if l.Receiver == receiver && l.Type == i.Name() && l.Index == i.Index() {
 			return l.Reason

@@ -1,8 +1,9 @@
 package alerting
 
 import (
+	"fmt"
+
 	amlabels "github.com/prometheus/alertmanager/pkg/labels"
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -33,7 +34,13 @@ func (s Selector) Matches(lset labels.Labels) bool {
 	return true
 }
 
-func (s Selector) matchesSet(lset model.LabelSet) bool { return s.matchers.Matches(lset) }
+// Allows refuses, with a [QueryError], to explain more alerts than can be at once.
+func (s Selector) Allows(alerts int) error {
+	if alerts <= maxExplained {
+		return nil
+	}
+	return QueryError{Reason: fmt.Sprintf("%d alerts satisfy %s, but at most %d are explained at once: add matchers", alerts, s.text, maxExplained)}
+}
 
 // Labels are those of the one alert that a selector describes when it demands
 // equality only; false when it does not, or demands none at all.

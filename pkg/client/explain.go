@@ -96,6 +96,9 @@ type ExplainedRoute struct {
 	// MutedUntil is when time intervals let notifications through again; nil when they
 	// do, or when that is more than a month away.
 	MutedUntil *time.Time `json:"muted_until,omitempty"`
+	// Last is the last time that it was silenced, inhibited or muted here that the
+	// history has; nil when none.
+	Last *HistoryEntry `json:"last,omitempty"`
 	// Integrations of the receiver, with what was last sent to each.
 	Integrations []ExplainedIntegration `json:"integrations"`
 	// LastFlush is when the group was last looked at; nil when it is not known, or when
@@ -142,6 +145,6 @@ type ExplainedIntegration struct {
 	RepeatsAt *time.Time `json:"repeats_at,omitempty"`
 	// SetAside says why the integration does not run; empty when it does.
 	SetAside string `json:"set_aside,omitempty"`
-	// Last is the last entry of the history for this alert here; nil when none.
+	// Last is the last attempt to send this alert that the history has; nil when none.
 	Last *HistoryEntry `json:"last,omitempty"`
 }
