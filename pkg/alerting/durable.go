@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,11 +21,22 @@ type durable struct {
 	silenceJournal  *journal
 	nflogJournal    *journal
 	alertJournal    *alertJournal
-	notificationLog notify.NotificationLog // whose entries are on the disk when Log returns
+	notificationLog notify.NotificationLog
 	silenceCalls    *silenceCalls
 	reconciler      *reconciler
 
 	lookAgain atomic.Bool // the silencer has to, at all silences
+}
+
+// diskTimeout bounds how long anybody waits for a disk that does not answer.
+const diskTimeout = 10 * time.Second
+
+// awaitDisk waits until all that was queued is on the disk, also when ctx is
+// cancelled: whether something was written does not depend on who still listens.
+func awaitDisk(ctx context.Context, s *state.State) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diskTimeout)
+	defer cancel()
+	return s.Flush(ctx)
 }
 
 func (e *engine) newDurable(deps Deps) {
@@ -33,7 +45,7 @@ func (e *engine) newDurable(deps Deps) {
 	e.nflogJournal = newJournal(e.log, e.state, state.NotificationLog, readNotification)
 	// First on the stack, so that it is released last.
 	e.releases.Push("write state", func() error {
-		if err := flush(context.Background(), e.state); err != nil {
+		if err := awaitDisk(context.Background(), e.state); err != nil {
 			return fmt.Errorf("write the last changes: %w", err)
 		}
 		return nil

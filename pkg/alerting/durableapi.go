@@ -35,7 +35,7 @@ func (e *engine) durably(next http.Handler) http.Handler {
 func (e *engine) serveAlerts(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	answer := newAnswer()
 	next.ServeHTTP(answer, r)
-	if err := flush(r.Context(), e.state); err != nil {
+	if err := awaitDisk(r.Context(), e.state); err != nil {
 		answer.replace(http.StatusInternalServerError, fmt.Sprintf("the alerts are taken, but would not survive a crash: %v", err))
 	}
 	answer.copyTo(w)
@@ -57,7 +57,7 @@ func (e *engine) serveSilences(next http.Handler, w http.ResponseWriter, r *http
 		answer.copyTo(w)
 		return
 	}
-	err = flush(r.Context(), e.state)
+	err = awaitDisk(r.Context(), e.state)
 	if !e.silenceCalls.end(calls, err) {
 		if err == nil {
 			err = errTakenBack

@@ -110,7 +110,7 @@ func (i importing) file(path string, kind snapshotKind, again bool) (done bool) 
 		log.Info("Snapshot imported", "imported", imported)
 	}
 	i.engine.state.Put(state.Marks, key, []byte(mark))
-	if err := flush(context.Background(), i.engine.state); err != nil {
+	if err := awaitDisk(context.Background(), i.engine.state); err != nil {
 		log.Error("Imported snapshot not written to the state yet", "err", err)
 		return false
 	}

@@ -33,6 +33,16 @@ type origin struct {
 // origin tells where an alert in the provider comes from.
 func (e *engine) origin(fp model.Fingerprint) origin { return e.alertJournal.origin(fp) }
 
+// madeBy tells the history where an alert comes from, and what its rule had last
+// evaluated to.
+func (e *engine) madeBy(fp model.Fingerprint) (by string, value *float64) {
+	o := e.origin(fp)
+	if o.Source == sourceRule {
+		value = &o.Value
+	}
+	return string(o.Source), value
+}
+
 // RuleAlert is an alert that a rule of this server makes.
 type RuleAlert struct {
 	*notifier.Alert
