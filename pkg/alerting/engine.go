@@ -99,6 +99,7 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 	if err := e.newLogs(deps.Registerer); err != nil {
 		return nil, err
 	}
+	e.stage.notified = e.notified
 	if err := e.newAlerts(features, deps.Registerer); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,9 @@ type QueryError struct{ Reason string }
 // Error implements error.
 func (e QueryError) Error() string { return e.Reason }
 
+// BadQuery tells it apart from errors of the server.
+func (QueryError) BadQuery() {}
+
 // parseMatchers reads the matchers of a question, each element one set of them,
 // as `{alertname="Disk"}` or `team=~"a|b"`. Its error is a [QueryError].
 func parseMatchers(sets []string) ([]labels.Matchers, error) {
