@@ -88,7 +88,8 @@ func (o *Options) complete() {
 // line after.
 func (s *Server) build() error {
 	var err error
-	if s.state, err = state.Open(filepath.Join(s.opts.Storage.Dir, stateDir, "state.db"), state.Options{}); err != nil {
+	path := filepath.Join(s.opts.Storage.Dir, stateDir, "state.db")
+	if s.state, err = state.Open(path, state.Options{Logger: s.log, Registerer: s.opts.Registry}); err != nil {
 		return err
 	}
 	s.releases.Push("state", s.state.Close)
@@ -154,7 +155,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		Logger: s.log, Registerer: registry, Features: feats, Parser: s.store.Parser(),
 		Appendable: s.store.Storage(), Queryable: s.store.Local(),
 		QueryFunc:   promrules.EngineQueryFunc(s.store.Engine(), s.store.Storage()),
-		Notify:      promrules.SendAlerts(s.alerting, s.externalURL.String()),
+		Notify:      sendAlerts(s.alerting, s.externalURL.String()),
 		ExternalURL: s.externalURL,
 	})
 	if err != nil {
