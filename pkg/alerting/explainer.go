@@ -66,6 +66,14 @@ func (x *Explainer) HandOver(lset labels.Labels) (_ labels.Labels, keep bool) {
 	return x.settings.relabelled(lset)
 }
 
+// Later is the later of the given time and that of the Explainer.
+func (x *Explainer) Later(at time.Time) time.Time {
+	if at.Before(x.at) {
+		return x.at
+	}
+	return at
+}
+
 // then is the same at another time.
 func (x *Explainer) then(at time.Time) *Explainer {
 	other := *x

@@ -70,6 +70,7 @@ func (x *Explainer) route(s subject, r *dispatch.Route) (client.ExplainedRoute, 
 	}
 	t := x.timer(s, r, group)
 	e.LastFlush, e.Next = t.last, t.next
+	e.Resumes = resumes(e, t)
 	e.Last = x.decided[station{receiver: opts.Receiver, group: group.key, alert: s.Fingerprint()}]
 	integrations := x.live.receivers[opts.Receiver].integrations
 	for i := range integrations {
@@ -138,6 +139,25 @@ func (t timer) after(at time.Time) time.Time {
 		return t.last.Add(t.interval)
 	}
 	return t.last.Add((at.Sub(*t.last)/t.interval + 1) * t.interval)
+}
+
+// resumes is when an alert comes through again that is stopped now.
+func resumes(e client.ExplainedRoute, t timer) *time.Time {
+	var end time.Time
+	muted := len(e.MutedBy) > 0 || len(e.OutsideOf) > 0
+	if t.last == nil || !t.member || len(e.InhibitedBy) > 0 || muted && e.MutedUntil == nil {
+		return nil
+	}
+	if muted {
+		end = *e.MutedUntil
+	}
+	if len(e.SilencedBy) > 0 && e.SilencedBy[0].EndsAt.After(end) {
+		end = e.SilencedBy[0].EndsAt
+	}
+	if end.IsZero() {
+		return nil
+	}
+	return new(t.after(end))
 }
 
 // nextReason says what happens when the group is looked at next.
