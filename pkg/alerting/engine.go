@@ -99,12 +99,11 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 	if err := e.newLogs(deps.Registerer); err != nil {
 		return nil, err
 	}
+	e.stage.notified = e.notified
 	if err := e.newAlerts(features, deps.Registerer); err != nil {
 		return nil, err
 	}
-	if err := e.newPipelines(features, deps); err != nil {
-		return nil, err
-	}
+	e.newPipelines(features, deps)
 	e.dispatch = dispatch.NewDispatcherMetrics(false, deps.Registerer, features)
 	return e, e.newAPI(deps, sent)
 }
@@ -200,7 +199,7 @@ func (e *engine) newAlerts(features featurecontrol.Flagger, reg prometheus.Regis
 
 // newPipelines comes after the logs: they tell what became of notifications that a
 // crash has left.
-func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) error {
+func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) {
 	failing := newFailures()
 	e.pipelines = &pipelines{
 		log:      e.log,
@@ -213,7 +212,7 @@ func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) error 
 		failing:  failing,
 		sent:     newSendMetrics(deps.PrometheusRegisterer, failing),
 	}
-	return e.pipelines.recoverIntents(context.Background())
+	e.pipelines.recoverIntents(context.Background())
 }
 
 func (e *engine) newAPI(deps Deps, sent *notificationMetrics) error {

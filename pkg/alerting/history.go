@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -135,7 +136,9 @@ func (s *historySearch) run(ctx context.Context) error {
 	before := s.from.before
 	for read := 0; read < maxHistoryRead; {
 		entries, err := s.state.History(ctx, before, historyReadSize)
-		if err != nil {
+		if errors.Is(err, state.ErrDamaged) {
+			s.log.Warn("Records of the history left out, as they are damaged", "err", err)
+		} else if err != nil {
 			return err
 		}
 		for _, entry := range entries {
@@ -158,24 +161,24 @@ func (s *historySearch) run(ctx context.Context) error {
 
 // look takes what is wanted from a record; full tells that the page is.
 func (s *historySearch) look(entry state.Entry) (full bool) {
-	r, err := unpack(entry.Value)
+	d, err := unpack(entry.Value)
 	if err != nil {
 		s.log.Warn("Record of the history left out, as it cannot be read", "id", entry.ID, "err", err)
 		return false
 	}
-	if s.query.Receiver != "" && s.query.Receiver != r.Receiver || s.query.Outcome != "" && s.query.Outcome != r.Outcome {
+	if s.query.Receiver != "" && s.query.Receiver != d.Receiver || s.query.Outcome != "" && s.query.Outcome != d.Outcome {
 		return false
 	}
 	at := time.Unix(0, int64(entry.ID)).UTC()
-	for i := range r.Alerts {
-		if entry.ID+1 == s.from.before && i < int(s.from.skip) || !matchesAny(s.matchers, r.Alerts[i].Labels) {
+	for i := range d.Alerts {
+		if entry.ID+1 == s.from.before && i < int(s.from.skip) || !matchesAny(s.matchers, d.Alerts[i].Labels) {
 			continue
 		}
 		if len(s.found.Entries) == s.query.Limit {
 			s.found.Next = nextHistoryPage(entry.ID, i).String()
 			return true
 		}
-		s.found.Entries = append(s.found.Entries, r.entry(&r.Alerts[i], at))
+		s.found.Entries = append(s.found.Entries, d.entry(&d.Alerts[i], at))
 	}
 	return false
 }

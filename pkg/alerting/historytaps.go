@@ -27,38 +27,38 @@ type chronicle struct {
 }
 
 // add records a decision.
-func (c *chronicle) add(r *record) {
-	if len(r.Alerts) == 0 {
+func (c *chronicle) add(d *decision) {
+	if len(d.Alerts) == 0 {
 		return
 	}
-	packed, err := c.packer.pack(r)
+	packed, err := c.packer.pack(d)
 	if err != nil {
-		c.log.Error("Decision not recorded in the history", "receiver", r.Receiver, "group_key", r.GroupKey, "err", err)
+		c.log.Error("Decision not recorded in the history", "receiver", d.Receiver, "group_key", d.GroupKey, "err", err)
 		return
 	}
 	c.state.AddHistory(packed)
 }
 
-// begin is a record with what the flush says.
-func (c *chronicle) begin(ctx context.Context, outcome client.Outcome, integration string) *record {
-	r := &record{Outcome: outcome, Integration: integration}
-	r.Receiver, _ = notify.ReceiverName(ctx)
-	r.GroupKey, _ = notify.GroupKey(ctx)
-	r.Route, _ = notify.RouteID(ctx)
-	return r
+// begin is a decision with what the flush says.
+func (c *chronicle) begin(ctx context.Context, outcome client.Outcome, integration string) *decision {
+	d := &decision{Outcome: outcome, Integration: integration}
+	d.Receiver, _ = notify.ReceiverName(ctx)
+	d.GroupKey, _ = notify.GroupKey(ctx)
+	d.Route, _ = notify.RouteID(ctx)
+	return d
 }
 
-func (c *chronicle) recorded(a *alert.Alert) recordedAlert {
+func (c *chronicle) decided(a *alert.Alert) decidedAlert {
 	if c.origin == nil {
-		return newRecordedAlert(a, "", nil)
+		return newDecidedAlert(a, "", nil)
 	}
 	source, value := c.origin(a.Fingerprint())
-	return newRecordedAlert(a, source, value)
+	return newDecidedAlert(a, source, value)
 }
 
-// stationOf is where the record was made, for one of its alerts.
-func (r *record) stationOf(a *alert.Alert) station {
-	return station{receiver: r.Receiver, integration: r.Integration, route: r.Route, group: r.GroupKey, alert: a.Fingerprint()}
+// stationOf is where it was made, for one of its alerts.
+func (d *decision) stationOf(a *alert.Alert) station {
+	return station{receiver: d.Receiver, integration: d.Integration, route: d.Route, group: d.GroupKey, alert: a.Fingerprint()}
 }
 
 // tapped runs a stage and shows what went in and what came out. What it returns is
@@ -80,16 +80,16 @@ func (c *chronicle) suppressing(stage notify.Stage, outcome client.Outcome, by f
 		if !ok || len(in) == len(out) {
 			return
 		}
-		r := c.begin(ctx, outcome, "")
+		d := c.begin(ctx, outcome, "")
 		for _, a := range without(in, out) {
 			stopped := by(marks.Status(a.Fingerprint()))
-			if c.memory.changed(r.stationOf(a), newCause(outcome, a.Resolved(), stopped...)) {
-				recorded := c.recorded(a)
-				recorded.By = stopped
-				r.Alerts = append(r.Alerts, recorded)
+			if c.memory.changed(d.stationOf(a), newCause(outcome, a.Resolved(), stopped...)) {
+				decided := c.decided(a)
+				decided.By = stopped
+				d.Alerts = append(d.Alerts, decided)
 			}
 		}
-		c.add(r)
+		c.add(d)
 	})
 }
 
@@ -115,14 +115,14 @@ func (c *chronicle) muting(stage notify.Stage) notify.Stage {
 		if len(out) > 0 {
 			return
 		}
-		r := c.begin(ctx, client.OutcomeMuted, "")
-		r.MutedBy, _ = c.groups.Muted(r.Route, r.GroupKey)
+		d := c.begin(ctx, client.OutcomeMuted, "")
+		d.MutedBy, _ = c.groups.Muted(d.Route, d.GroupKey)
 		for _, a := range in {
-			if c.memory.changed(r.stationOf(a), newCause(r.Outcome, a.Resolved(), r.MutedBy...)) {
-				r.Alerts = append(r.Alerts, c.recorded(a))
+			if c.memory.changed(d.stationOf(a), newCause(d.Outcome, a.Resolved(), d.MutedBy...)) {
+				d.Alerts = append(d.Alerts, c.decided(a))
 			}
 		}
-		c.add(r)
+		c.add(d)
 	})
 }
 
@@ -130,9 +130,9 @@ func (c *chronicle) muting(stage notify.Stage) notify.Stage {
 // stopped before and now comes through begins anew.
 func (c *chronicle) emerging(integrations []notify.Integration) notify.Stage {
 	return notify.StageFunc(func(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
-		r := c.begin(ctx, "", "")
+		d := c.begin(ctx, "", "")
 		for _, a := range alerts {
-			s := r.stationOf(a)
+			s := d.stationOf(a)
 			if !c.memory.forget(s) {
 				continue
 			}
@@ -160,35 +160,35 @@ func (c *chronicle) deduplicating(stage notify.Stage, integration *notify.Integr
 		if len(out) > 0 {
 			return
 		}
-		r := c.begin(ctx, client.OutcomeDeduplicated, integration.String())
+		d := c.begin(ctx, client.OutcomeDeduplicated, integration.String())
 		firing, _ := notify.FiringAlerts(ctx)
 		switch {
 		case len(firing) > 0:
-			r.Reason = reasonNotElapsed
-		case known(r.GroupKey):
-			r.Reason = reasonAlreadyResolved
+			d.Reason = reasonNotElapsed
+		case known(d.GroupKey):
+			d.Reason = reasonAlreadyResolved
 		default:
-			r.Reason = reasonNeverNotified
+			d.Reason = reasonNeverNotified
 		}
-		c.unsent(r, integration, in)
+		c.unsent(d, integration, in)
 	})
 }
 
 // unsent records alerts that an integration had no reason to send. A resolved
 // alert that it would never send has a reason of its own.
-func (c *chronicle) unsent(r *record, integration *notify.Integration, alerts []*alert.Alert) {
-	unwanted := *r
+func (c *chronicle) unsent(d *decision, integration *notify.Integration, alerts []*alert.Alert) {
+	unwanted := *d
 	unwanted.Reason = reasonNotWanted
 	for _, a := range alerts {
-		to := r
+		to := d
 		if a.Resolved() && !integration.SendResolved() {
 			to = &unwanted
 		}
-		if c.memory.changed(r.stationOf(a), newCause(r.Outcome, a.Resolved(), to.Reason)) {
-			to.Alerts = append(to.Alerts, c.recorded(a))
+		if c.memory.changed(d.stationOf(a), newCause(d.Outcome, a.Resolved(), to.Reason)) {
+			to.Alerts = append(to.Alerts, c.decided(a))
 		}
 	}
-	c.add(r)
+	c.add(d)
 	c.add(&unwanted)
 }
 

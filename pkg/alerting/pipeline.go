@@ -3,7 +3,6 @@ package alerting
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/alertmanager/eventrecorder"
@@ -33,7 +32,6 @@ type pipelines struct {
 	history  *chronicle
 	failing  *failures
 	sent     *sendMetrics
-	writing  sync.WaitGroup // writes that took too long to wait for
 }
 
 // passage is what flushes pass through before they get to the integrations.
@@ -95,20 +93,13 @@ func entryOf(log notify.NotificationLog, of *nflogpb.Receiver, group string) *nf
 	return entries[0]
 }
 
-// flush waits for the disk, for a while: a notification must not wait for a disk
-// that hangs.
+// diskPatience is how long a notification waits for a write: it must not wait for
+// a disk that hangs.
+const diskPatience = 2 * time.Second
+
+// flush waits until all that was queued is on the disk, for a while.
 func (p *pipelines) flush(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, diskPatience)
 	defer cancel()
-	done := make(chan error, 1)
-	p.writing.Go(func() { done <- p.state.Flush(ctx) })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return p.state.Flush(ctx)
 }
-
-// diskPatience is how long a notification waits for a write.
-const diskPatience = 2 * time.Second

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,8 +11,9 @@ import (
 // sendMetrics are about notifications and what is on the disk of them. They are
 // among those of the server, where its own rules can see them.
 type sendMetrics struct {
-	unwritten prometheus.Counter
-	inDoubt   prometheus.Counter
+	unwritten  prometheus.Counter
+	unwritable atomic.Bool // the last intent was not written; is said once only
+	inDoubt    prometheus.Counter
 }
 
 func newSendMetrics(reg prometheus.Registerer, failing *failures) *sendMetrics {

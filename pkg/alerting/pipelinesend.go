@@ -48,8 +48,8 @@ func (p *pipelines) sender(receiver string, integration *notify.Integration, ent
 
 // notification is one that is being sent by one integration.
 type notification struct {
-	record   *record // what is the same in all that is recorded of it
-	key      string  // of its intent
+	decision *decision // what is the same in all that is recorded of it
+	key      string    // of its intent
 	alerts   []*alert.Alert
 	attempts int
 	latency  time.Duration // of the last attempt
@@ -82,9 +82,9 @@ func (s *sender) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Aler
 }
 
 func (s *sender) begin(ctx context.Context, alerts []*alert.Alert) *notification {
-	r := s.history.begin(ctx, client.OutcomeDelivered, s.at.integration)
+	d := s.history.begin(ctx, client.OutcomeDelivered, s.at.integration)
 	reason, _ := notify.NotificationReason(ctx)
-	n := &notification{record: r, key: intentKey(s.at, r.GroupKey), alerts: alerts}
+	n := &notification{decision: d, key: intentKey(s.at, d.GroupKey), alerts: alerts}
 	if !s.integration.SendResolved() {
 		n.alerts = nil
 		var resolved []*alert.Alert
@@ -95,13 +95,13 @@ func (s *sender) begin(ctx context.Context, alerts []*alert.Alert) *notification
 				n.alerts = append(n.alerts, a)
 			}
 		}
-		unwanted := *r
+		unwanted := *d
 		unwanted.Outcome = client.OutcomeDeduplicated
 		s.history.unsent(&unwanted, s.integration, resolved)
 	}
-	r.Reason, r.Begun = reason.String(), time.Now().UnixNano()
+	d.Reason, d.Begun = reason.String(), time.Now().UnixNano()
 	for _, a := range n.alerts {
-		r.Alerts = append(r.Alerts, s.history.recorded(a))
+		d.Alerts = append(d.Alerts, s.history.decided(a))
 	}
 	return n
 }
@@ -143,23 +143,23 @@ func (s *sender) settle(n *notification) {
 	}
 	s.history.add(n.delivered())
 	for _, a := range n.alerts {
-		s.history.notified(n.record.stationOf(a), a.Resolved())
+		s.history.notified(n.decision.stationOf(a), a.Resolved())
 	}
 	s.forget(n)
 }
 
-func (n *notification) delivered() *record {
-	r := *n.record
-	r.Attempt, r.Latency = n.attempts, seconds(n.latency)
-	return &r
+func (n *notification) delivered() *decision {
+	d := *n.decision
+	d.Attempt, d.Latency = n.attempts, seconds(n.latency)
+	return &d
 }
 
 func (s *sender) recordFailure(n *notification, err error) {
-	r := *n.record
-	r.Outcome, r.Attempt, r.Latency, r.GaveUp = client.OutcomeFailed, n.attempts, seconds(n.latency), n.gaveUp
-	r.Error, r.ErrorClass, r.Status = errorText(err), errorClass(err), errorStatus(err)
-	s.history.add(&r)
-	s.failing.failed(s.at, r.Error, n.gaveUp)
+	d := *n.decision
+	d.Outcome, d.Attempt, d.Latency, d.GaveUp = client.OutcomeFailed, n.attempts, seconds(n.latency), n.gaveUp
+	d.Error, d.ErrorClass, d.Status = errorText(err), errorClass(err), errorStatus(err)
+	s.history.add(&d)
+	s.failing.failed(s.at, d.Error, n.gaveUp)
 }
 
 // maxErrorText bounds the text of an error that is kept: upstream puts whole
