@@ -123,8 +123,7 @@ type liveGroup struct {
 }
 
 func (x *Explainer) lookAtGroups(ctx context.Context) error {
-	every := func(*dispatch.Route) bool { return true }
-	groups, _, err := x.engine.alertGroups(ctx, every, func(*alert.Alert, time.Time) bool { return true })
+	groups, _, err := x.engine.alertGroups(ctx, everyRoute, everyAlert)
 	if err != nil {
 		return err
 	}
@@ -141,6 +140,10 @@ func (x *Explainer) lookAtGroups(ctx context.Context) error {
 	}
 	return nil
 }
+
+func everyRoute(*dispatch.Route) bool { return true }
+
+func everyAlert(*alert.Alert, time.Time) bool { return true }
 
 // maxDecisions is how many entries of the history are looked at.
 const maxDecisions = 5000
