@@ -1,0 +1,51 @@
+package alerting
+
+import (
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/common/model"
+)
+
+// notified is the last entry of the notification log for a group and an
+// integration; nil when there is none.
+func (x *Explainer) notified(g group, i *notify.Integration) *nflogpb.Entry {
+	return entryOf(x.engine.notified, &nflogpb.Receiver{GroupName: g.receiver, Integration: i.Name(), Idx: uint32(i.Index())}, g.key)
+}
+
+// lastFlush is when a group was last looked at; nil when that is not known.
+func (x *Explainer) lastFlush(g group) *time.Time {
+	var last *time.Time
+	integrations := x.live.receivers[g.receiver].integrations
+	for i := range integrations {
+		entry := x.notified(g, &integrations[i])
+		if entry == nil {
+			continue
+		}
+		if at := entry.Timestamp.AsTime(); last == nil || at.After(*last) {
+			last = &at
+		}
+	}
+	return last
+}
+
+// hashAlert is what the notification log knows an alert by. See hashAlert of
+// Alertmanager's notify/notify.go.
+func hashAlert(a *alert.Alert) uint64 {
+	names := make(model.LabelNames, 0, len(a.Labels))
+	for name := range a.Labels {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	const separator = '\xff'
+	var b []byte
+	for _, name := range names {
+		b = append(append(b, name...), separator)
+		b = append(append(b, a.Labels[name]...), separator)
+	}
+	return xxhash.Sum64(b)
+}
