@@ -115,9 +115,6 @@ func (s *Server) copyState(ctx context.Context, contents *backup.Contents) error
 	for name, doc := range accepted.Documents {
 		contents.Config[name] = doc.Content
 	}
-	if err := s.state.Flush(ctx); err != nil {
-		return err
-	}
 	f, err := os.OpenFile(contents.StateFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
