@@ -1,14 +1,10 @@
 package alerting
 
 import (
-	"slices"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
-	"github.com/prometheus/common/model"
 )
 
 // notified is the last entry of the notification log for a group and an
@@ -31,21 +27,4 @@ func (x *Explainer) lastFlush(g group) *time.Time {
 		}
 	}
 	return last
-}
-
-// hashAlert is what the notification log knows an alert by. See hashAlert of
-// Alertmanager's notify/notify.go.
-func hashAlert(a *alert.Alert) uint64 {
-	names := make(model.LabelNames, 0, len(a.Labels))
-	for name := range a.Labels {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	const separator = '\xff'
-	var b []byte
-	for _, name := range names {
-		b = append(append(b, name...), separator)
-		b = append(append(b, a.Labels[name]...), separator)
-	}
-	return xxhash.Sum64(b)
 }
