@@ -184,6 +184,7 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Configurer: s,
 		Ready:      s.readiness,
 		Quit:       s.Quit,
+		History:    s.alerting.History,
 		Backup:     s.Backup,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
