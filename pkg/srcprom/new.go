@@ -185,6 +185,7 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Ready:      s.readiness,
 		Quit:       s.Quit,
 		Backup:     s.Backup,
+		Explain:    s.Explain,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,
