@@ -186,6 +186,7 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Quit:       s.Quit,
 		History:    s.alerting.History,
 		Backup:     s.Backup,
+		Explain:    s.Explain,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,
