@@ -88,7 +88,8 @@ func (o *Options) complete() {
 // line after.
 func (s *Server) build() error {
 	var err error
-	if s.state, err = state.Open(filepath.Join(s.opts.Storage.Dir, stateDir, "state.db"), state.Options{}); err != nil {
+	path := filepath.Join(s.opts.Storage.Dir, stateDir, "state.db")
+	if s.state, err = state.Open(path, state.Options{Logger: s.log, Registerer: s.opts.Registry}); err != nil {
 		return err
 	}
 	s.releases.Push("state", s.state.Close)
