@@ -48,6 +48,7 @@ func New(opts Options) (*Server, error) {
 		stopping:   make(chan struct{}),
 		quit:       make(chan struct{}),
 		configLock: make(chan struct{}, 1),
+		backupLock: make(chan struct{}, 1),
 	}
 	s.running.Store(&running{accepted: &config.Accepted{}})
 	if err := s.build(); err != nil {
@@ -93,6 +94,7 @@ func (s *Server) build() error {
 		return err
 	}
 	s.releases.Push("state", s.state.Close)
+	s.clearBackup()
 	listeners, err := web.Listen(s.opts.Web, s.log)
 	if err != nil {
 		return err
@@ -131,6 +133,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		return err
 	}
 	s.releases.Push("storage", func() error { return s.store.Close(s.closing) })
+	s.releases.Push("backup", s.endBackups)
 	s.opts.Scrape.HTTPClientOptions = append(s.opts.Scrape.HTTPClientOptions, commoncfg.WithDialContextFunc(s.dial))
 	s.scrape, err = scrape.New(s.opts.Scrape, scrape.Deps{
 		Logger: s.log, Registerer: registry, Features: feats, Appendable: s.store.Storage(),
@@ -181,6 +184,7 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Configurer: s,
 		Ready:      s.readiness,
 		Quit:       s.Quit,
+		Backup:     s.Backup,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,
