@@ -22,9 +22,11 @@ import (
 const (
 	killsPerSeed = 5
 	killRules    = 12
-	// killSeedEnv replays one seed; killsEnv says how many kills there shall be.
-	killSeedEnv = "SRCPROM_KILL_SEED"
-	killsEnv    = "SRCPROM_KILLS"
+	// killSeedEnv replays one seed; killsEnv says how many kills there shall be, and
+	// killFirstEnv which seed is the first.
+	killSeedEnv  = "SRCPROM_KILL_SEED"
+	killsEnv     = "SRCPROM_KILLS"
+	killFirstEnv = "SRCPROM_KILL_FIRST"
 )
 
 // The server is killed with SIGKILL under load, at points chosen by a seed, and
@@ -53,9 +55,9 @@ func killSeeds(t *testing.T) []uint64 {
 	if os.Getenv(killSeedEnv) != "" {
 		return []uint64{number(killSeedEnv, 0)}
 	}
-	seeds := make([]uint64, (number(killsEnv, 200)+killsPerSeed-1)/killsPerSeed)
+	first, seeds := number(killFirstEnv, 0), make([]uint64, (number(killsEnv, 200)+killsPerSeed-1)/killsPerSeed)
 	for i := range seeds {
-		seeds[i] = uint64(i)
+		seeds[i] = first + uint64(i)
 	}
 	return seeds
 }
