@@ -55,7 +55,7 @@ type engine struct {
 	silencer  *silence.Silencer
 	alerts    *mem.Alerts
 	groups    marker.GroupMarker
-	pipelines *notify.PipelineBuilder
+	pipelines *pipelines
 	dispatch  *dispatch.DispatcherMetrics
 	api       *api.API
 	conns     *connections
@@ -99,10 +99,11 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 	if err := e.newLogs(deps.Registerer); err != nil {
 		return nil, err
 	}
+	e.stage.notified = e.notified
 	if err := e.newAlerts(features, deps.Registerer); err != nil {
 		return nil, err
 	}
-	e.pipelines = notify.NewPipelineBuilder(deps.Registerer, features, e.recorder)
+	e.newPipelines(features, deps)
 	e.dispatch = dispatch.NewDispatcherMetrics(false, deps.Registerer, features)
 	return e, e.newAPI(deps, sent)
 }
@@ -194,6 +195,24 @@ func (e *engine) newAlerts(features featurecontrol.Flagger, reg prometheus.Regis
 	}
 	e.releases.Push("close alert store", func() error { e.alerts.Close(); return nil })
 	return nil
+}
+
+// newPipelines comes after the logs: they tell what became of notifications that a
+// crash has left.
+func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) {
+	failing := newFailures()
+	e.pipelines = &pipelines{
+		log:      e.log,
+		metrics:  notify.NewMetrics(deps.Registerer, features),
+		recorder: e.recorder,
+		notified: e.notified,
+		groups:   e.groups,
+		state:    e.state,
+		history:  &chronicle{log: e.log, state: e.state, groups: e.groups, memory: newMemory(maxRemembered)},
+		failing:  failing,
+		sent:     newSendMetrics(deps.PrometheusRegisterer, failing),
+	}
+	e.pipelines.recoverIntents(context.Background())
 }
 
 func (e *engine) newAPI(deps Deps, sent *notificationMetrics) error {

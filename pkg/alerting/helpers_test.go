@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -301,7 +302,8 @@ func (s *webhookServer) requireMessages(t testing.TB, n int) {
 // mailServer is a mail server that speaks as much SMTP as it takes to receive.
 type mailServer struct {
 	listener net.Listener
-	silent   bool // accepts and says nothing
+	silent   bool        // accepts and says nothing
+	refuse   atomic.Bool // takes no recipient
 	handlers sync.WaitGroup
 
 	mu    sync.Mutex // guards what follows
@@ -352,7 +354,13 @@ func (s *mailServer) serve(conn net.Conn) {
 	say := func(text string) { fmt.Fprint(conn, text+"\r\n") }
 	say("220 mail.test ready")
 	for lines.Scan() {
-		switch verb, _, _ := strings.Cut(strings.ToUpper(lines.Text()), " "); verb {
+		verb, _, _ := strings.Cut(strings.ToUpper(lines.Text()), " ")
+		if verb == "RCPT" && s.refuse.Load() {
+			verb = "REFUSE"
+		}
+		switch verb {
+		case "REFUSE":
+			say("451 try later")
 		case "DATA":
 			say("354 go on")
 			s.keep(readMail(lines))

@@ -52,6 +52,13 @@ type Options struct {
 	// Default 8s; zero cuts them off at once.
 	DrainTimeout time.Duration
 
+	// DeadMansSwitchReceiver names the receiver of alertmanager.yml that is told
+	// again and again that alerting works: a route of its own, in front of all
+	// others, takes it the alert [DeadMansSwitch]. Empty, the default, means none.
+	DeadMansSwitchReceiver string
+	// DeadMansSwitchInterval is the time between two such notifications. Default 1m.
+	DeadMansSwitchInterval time.Duration
+
 	// GetConcurrency limits the GET requests served at the same time. Zero, the
 	// default, means the number of CPUs or 8, whichever is larger.
 	GetConcurrency int
@@ -135,6 +142,7 @@ func DefaultOptions() Options {
 		AlertGCInterval:             30 * time.Minute,
 		DispatchMaintenanceInterval: 30 * time.Second,
 		DrainTimeout:                8 * time.Second,
+		DeadMansSwitchInterval:      time.Minute,
 		Cluster: ClusterOptions{
 			PeerTimeout:         15 * time.Second,
 			PeersResolveTimeout: cluster.DefaultResolvePeersTimeout,
@@ -173,6 +181,9 @@ func (o Options) Validate() error {
 	p.positive("MaintenanceInterval", o.MaintenanceInterval)
 	p.positive("AlertGCInterval", o.AlertGCInterval)
 	p.positive("DispatchMaintenanceInterval", o.DispatchMaintenanceInterval)
+	if o.DeadMansSwitchReceiver != "" {
+		p.positive("DeadMansSwitchInterval", o.DeadMansSwitchInterval)
+	}
 	if o.DispatchStartDelay < 0 {
 		p.add("DispatchStartDelay", o.DispatchStartDelay, "not be negative")
 	}

@@ -43,6 +43,7 @@ func (s *Server) Run(ctx context.Context) error {
 	actors.Add("scrape", s.scrape.Run)
 	actors.Add("external alertmanager discovery", s.notifyDiscovery.Run)
 	actors.Add("alerting", s.alerting.Run)
+	actors.Add("state", s.state.Run)
 	actors.Add("tracing", s.tracer.Run)
 	err := actors.Run()
 

@@ -2,10 +2,8 @@ package state
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 
 	"go.etcd.io/bbolt"
 )
@@ -27,38 +25,17 @@ const (
 	Marks Bucket = "marks"
 )
 
-// sumSize is the length of the checksum in front of each value.
-const sumSize = 4
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// seal puts a checksum in front of a value: bbolt has none.
-func seal(value []byte) []byte {
-	sealed := make([]byte, sumSize, sumSize+len(value))
-	binary.BigEndian.PutUint32(sealed, crc32.Checksum(value, castagnoli))
-	return append(sealed, value...)
-}
-
-var errChecksum = errors.New("checksum does not match")
-
-func unseal(sealed []byte) ([]byte, error) {
-	if len(sealed) < sumSize {
-		return nil, errChecksum
-	}
-	value := sealed[sumSize:]
-	if binary.BigEndian.Uint32(sealed) != crc32.Checksum(value, castagnoli) {
-		return nil, errChecksum
-	}
-	return value, nil
-}
-
 // Put keeps a record in the place of the one before it. It only queues, so it may
 // be called under any lock; [State.Flush] waits for the disk. The value must not
 // be changed afterwards.
-func (s *State) Put(bucket Bucket, key string, value []byte) { s.queue.put(bucket, key, value) }
+func (s *State) Put(bucket Bucket, key string, value []byte) {
+	s.queue.change(change{place: place{bucket, key}, value: value})
+}
 
 // Delete removes a record. It only queues, as Put does.
-func (s *State) Delete(bucket Bucket, key string) { s.queue.put(bucket, key, nil) }
+func (s *State) Delete(bucket Bucket, key string) {
+	s.queue.change(change{place: place{bucket, key}, deleted: true})
+}
 
 // Flush waits until all that was queued before is on the disk. Calls at the same
 // time share a transaction. Its error says that it is not: then what was queued
@@ -77,7 +54,7 @@ func (s *State) Each(bucket Bucket, f func(key string, value []byte) error) erro
 				return nil
 			}
 			return b.ForEach(func(key, sealed []byte) error {
-				value, err := unseal(sealed)
+				value, err := unseal(place{bucket, string(key)}, sealed)
 				if err != nil {
 					damaged = append(damaged, fmt.Errorf("record %q of %q in the state file %q: %w (%w)", key, bucket, s.path, ErrDamaged, err))
 					return nil
@@ -90,22 +67,31 @@ func (s *State) Each(bucket Bucket, f func(key string, value []byte) error) erro
 }
 
 // commit writes a batch as one transaction.
-func (s *State) commit(batch []change) error {
-	return s.update("write to", func(tx *bbolt.Tx) error {
-		for _, c := range batch {
-			b, err := tx.CreateBucketIfNotExists([]byte(c.bucket))
-			if err != nil {
-				return err
-			}
-			if c.value == nil {
-				err = b.Delete([]byte(c.key))
-			} else {
-				err = b.Put([]byte(c.key), seal(c.value))
-			}
-			if err != nil {
+func (s *State) commit(b *batch) error {
+	var grown int64
+	err := s.update("write to", func(tx *bbolt.Tx) error {
+		for _, c := range b.records {
+			if err := write(tx, c); err != nil {
 				return err
 			}
 		}
-		return nil
+		var err error
+		grown, err = s.writeHistory(tx, b.history)
+		return err
 	})
+	if err == nil {
+		s.historySize += grown
+	}
+	return err
+}
+
+func write(tx *bbolt.Tx, c change) error {
+	b, err := tx.CreateBucketIfNotExists([]byte(c.bucket))
+	if err != nil {
+		return err
+	}
+	if c.deleted {
+		return b.Delete([]byte(c.key))
+	}
+	return b.Put([]byte(c.key), seal(c.place, c.value))
 }

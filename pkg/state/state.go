@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"syscall"
-	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -27,30 +26,24 @@ const (
 	acceptedKey  = "accepted"
 )
 
-// Options say how the file is opened.
-type Options struct {
-	// LockTimeout is how long Open waits for another process to let go of the
-	// file. Default 1s; zero means the default.
-	LockTimeout time.Duration
-}
-
 // State is an open state file. Its methods may be called at once.
 type State struct {
 	path  string
+	opts  Options
 	db    *bbolt.DB
 	queue *queue
+
+	historySize int64 // in bytes, of what is on the disk; only the commit that runs uses it
 }
 
 // Open opens the file at path, or makes it, and its directory with it. Only one
 // process at a time can have it open.
 func Open(path string, opts Options) (*State, error) {
-	if opts.LockTimeout == 0 {
-		opts.LockTimeout = time.Second
-	}
+	opts.setDefaults()
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	s := &State{path: path, queue: newQueue()}
+	s := &State{path: path, opts: opts, queue: newQueue()}
 	err := s.guard(func() (err error) {
 		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: opts.LockTimeout})
 		return err
@@ -58,7 +51,7 @@ func Open(path string, opts Options) (*State, error) {
 	if err != nil {
 		return nil, s.openError(err)
 	}
-	if err := errors.Join(restrict(path), s.checkFormat()); err != nil {
+	if err := errors.Join(restrict(path), s.checkFormat(), s.measureHistory()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

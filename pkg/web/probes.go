@@ -61,6 +61,13 @@ func (s *Server) serveReadiness(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, status, readiness)
 }
 
+// serveHealth says how each part is. Whoever wants a status code asks for readiness.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	health := s.deps.Health()
+	health.Parts = append([]client.PartHealth{}, health.Parts...) // [], never null
+	writeJSON(w, http.StatusOK, health)
+}
+
 func (s *Server) readiness() client.Readiness {
 	reasons, stopping := s.deps.Ready()
 	if stopping = stopping || s.stopping.Load(); stopping && len(reasons) == 0 {
