@@ -81,10 +81,12 @@ func TestGuarantee_G4_AppliesCancelLoseAndRepeatNothing(t *testing.T) {
 func TestGuarantee_G4_GroupIntervalHoldsWhateverIsApplied(t *testing.T) {
 	const interval = 4 * time.Second
 	for name, variant := range map[string]func(string, int) string{
-		"nothing changes":   func(config string, _ int) string { return config },
-		"receivers change":  func(config string, n int) string { return strings.ReplaceAll(config, "/r0", fmt.Sprintf("/r%d", n)) },
-		"the tree changes":  withRoute,
-		"intervals change":  func(config string, n int) string { return config + fmt.Sprintf("time_intervals: [ { name: t%d } ]\n", n) },
+		"nothing changes":  func(config string, _ int) string { return config },
+		"receivers change": func(config string, n int) string { return strings.ReplaceAll(config, "/r0", fmt.Sprintf("/r%d", n)) },
+		"the tree changes": withRoute,
+		"intervals change": func(config string, n int) string {
+			return config + fmt.Sprintf("time_intervals: [ { name: t%d } ]\n", n)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -50,7 +50,9 @@ func startPair(t *testing.T, config string) *pair {
 	return &pair{t: t, both: []*contender{upstream, ours}}
 }
 
-func (c *contender) configured(config string) string { return strings.ReplaceAll(config, "SINK", c.sink.URL) }
+func (c *contender) configured(config string) string {
+	return strings.ReplaceAll(config, "SINK", c.sink.URL)
+}
 
 func (p *pair) upstream() *contender { return p.both[0] }
 func (p *pair) ours() *contender     { return p.both[1] }

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	killsPerSeed = 5
+	killsPerSeed = 10
 	killRules    = 12
 	// killSeedEnv replays one seed; killsEnv says how many kills there shall be, and
 	// killFirstEnv which seed is the first.
@@ -41,7 +41,7 @@ func TestKillMatrix_NothingAcknowledgedIsLostAndNothingRecordedRepeated(t *testi
 	}
 }
 
-// killSeeds are 40 by default, which is 200 kills.
+// killSeeds are 20 by default, which is 200 kills.
 func killSeeds(t *testing.T) []uint64 {
 	number := func(variable string, otherwise uint64) uint64 {
 		text := os.Getenv(variable)
@@ -74,22 +74,25 @@ type killRun struct {
 	model  deliveryModel
 	flaky  map[string]int // attempts that the flaky receiver has seen, by group
 	mu     sync.Mutex     // guards flaky
+	// overdue is what finish waits for.
+	overdue string
 }
 
 func newKillRun(t *testing.T, seed uint64) *killRun {
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("replay: %s=%d go test ./pkg/internal/e2e -run TestKillMatrix", killSeedEnv, seed)
-		}
-	})
 	r := &killRun{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), sink: newSink(t), target: srcpromtest.NewTarget(t),
 		model: deliveryModel{conditions: map[string]span{}, silenced: map[string][]span{}},
 		flaky: map[string]int{},
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("replay: %s=%d go test ./pkg/internal/e2e -run TestKillMatrix", killSeedEnv, seed)
+			t.Logf("still owed: %s; deliveries:\n%s", r.overdue, transcript(r.sink.all()))
+		}
+	})
 	r.load = newLoad(r, r.rng)
 	r.sink.behave("slow", after(time.Duration(100+r.rng.IntN(400))*time.Millisecond))
-	r.sink.behave("hang", after(4*time.Second))
+	r.sink.behave("hang", after(1500*time.Millisecond))
 	r.sink.behave("flaky", r.refuseFirst)
 	for _, rule := range r.load.rules {
 		r.target.Set("burning", 0, "rule", rule.name)
@@ -142,7 +145,7 @@ type killPoint struct {
 	end  func(r *killRun)
 }
 
-// killPoints are visited in turn, so that every run of three seeds has all.
+// killPoints are visited in turn, so that every two seeds have all.
 var killPoints = []killPoint{
 	{"at rest", func(r *killRun) {
 		r.sink.awaitAll("the receivers to be at rest", func(all []delivery) bool { return count(all, "fast", held)+count(all, "slow", held) == 0 })
@@ -290,7 +293,9 @@ func (r *killRun) killWhile(requests []request, delay time.Duration) {
 	var wg sync.WaitGroup
 	for i, q := range requests {
 		r.logf("at once: %s", q.what)
-		wg.Go(func() { results[i].status, results[i].answer, results[i].err = call(q.method, r.server.URL+q.path, q.body) })
+		wg.Go(func() {
+			results[i].status, results[i].answer, results[i].err = call(q.method, r.server.URL+q.path, q.body)
+		})
 	}
 	<-time.After(delay) // the moment is the point
 	r.kill()
@@ -317,6 +322,9 @@ func (r *killRun) turn(rule string, on bool) {
 // silence notes that an alert is silenced from now on, unsilence that it may not be
 // any more.
 func (r *killRun) silence(alertname string) {
+	if r.silencedNow(alertname) {
+		return
+	}
 	r.model.silenced[alertname] = append(r.model.silenced[alertname], span{from: time.Now()})
 }
 
@@ -397,24 +405,25 @@ func (r *killRun) deliveries() deliveryModel {
 func (r *killRun) lookAtDeliveries() {
 	r.t.Helper()
 	all := r.sink.all()
-	require.Empty(r.t, r.deliveries().violations(all), "deliveries:\n%s", transcript(all))
+	require.Empty(r.t, r.deliveries().violations(all))
 }
 
 // finish waits until everything that is owed has been delivered, and shows that
-// nothing comes after it.
+// nothing comes after it, in this life and the next.
 func (r *killRun) finish() {
 	r.t.Helper()
 	r.logf("finish")
-	r.sink.awaitAll("everything that is owed", func(all []delivery) bool { return len(r.owed(all)) == 0 })
-	for range 2 {
-		for _, receiver := range quick[:2] {
-			r.server.tick(r.sink, receiver)
-		}
-		require.Empty(r.t, r.owed(r.sink.all()))
-		r.lookAtDeliveries()
-		r.server.restart(syscall.SIGTERM)
-		r.look()
-	}
+	r.server.await("everything that is owed to be delivered", func() bool {
+		owed := r.owed(r.sink.all())
+		r.overdue = fmt.Sprint(owed)
+		return len(owed) == 0
+	})
+	r.server.tick(r.sink, "slow")
+	r.lookAtDeliveries()
+	r.server.restart(syscall.SIGTERM)
+	r.server.tick(r.sink, "fast")
+	require.Empty(r.t, r.owed(r.sink.all()))
+	r.look()
 	r.server.stop()
 }
 

@@ -84,6 +84,8 @@ const (
 	resolved
 )
 
+func (w told) String() string { return [...]string{"nothing", "firing", "resolved"}[w] }
+
 func toldBy(status string) told {
 	if status == "resolved" {
 		return resolved
