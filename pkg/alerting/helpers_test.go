@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -41,6 +42,8 @@ type harness struct {
 	t       testing.TB
 	reg     *prometheus.Registry // Alertmanager's
 	promReg *prometheus.Registry
+	state   *state.State
+	path    string // of the state file
 	stop    func() // ends Run and waits for it; may be called again
 }
 
@@ -60,6 +63,7 @@ func newHarness(t testing.TB, edit func(*Options, *Deps)) *harness {
 	if edit != nil {
 		edit(&opts, &deps)
 	}
+	h.state, h.path = deps.State, statePath(opts.DataDir)
 	m, err := New(opts, deps)
 	require.NoError(t, err)
 	h.Manager = m
@@ -68,12 +72,38 @@ func newHarness(t testing.TB, edit func(*Options, *Deps)) *harness {
 	return h
 }
 
-// openState opens the state file in a directory until the test ends.
+// again is a Manager that finds the state file as it is now, as after a SIGKILL.
+func (h *harness) again(edit func(*Options, *Deps)) *harness {
+	h.t.Helper()
+	content, err := os.ReadFile(h.path)
+	require.NoError(h.t, err)
+	dir := h.t.TempDir()
+	require.NoError(h.t, os.Mkdir(filepath.Dir(statePath(dir)), 0o700))
+	require.NoError(h.t, os.WriteFile(statePath(dir), content, 0o600))
+	return newHarness(h.t, func(o *Options, d *Deps) {
+		o.DataDir, d.State = dir, openState(h.t, dir)
+		if edit != nil {
+			edit(o, d)
+		}
+	})
+}
+
+func statePath(dir string) string { return filepath.Join(dir, "srcprom", "state.db") }
+
+// openState opens the state file in a directory until the test ends, and lets it
+// write what nobody waits for.
 func openState(t testing.TB, dir string) *state.State {
 	t.Helper()
-	s, err := state.Open(filepath.Join(dir, "srcprom", "state.db"), state.Options{})
+	s, err := state.Open(statePath(dir), state.Options{})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	ctx, cancel := context.WithCancel(context.Background())
+	var writing sync.WaitGroup
+	writing.Go(func() { _ = s.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		writing.Wait()
+		require.NoError(t, s.Close())
+	})
 	return s
 }
 

@@ -48,6 +48,7 @@ func New(opts Options) (*Server, error) {
 		stopping:   make(chan struct{}),
 		quit:       make(chan struct{}),
 		configLock: make(chan struct{}, 1),
+		backupLock: make(chan struct{}, 1),
 	}
 	s.running.Store(&running{accepted: &config.Accepted{}})
 	if err := s.build(); err != nil {
@@ -88,10 +89,12 @@ func (o *Options) complete() {
 // line after.
 func (s *Server) build() error {
 	var err error
-	if s.state, err = state.Open(filepath.Join(s.opts.Storage.Dir, stateDir, "state.db"), state.Options{}); err != nil {
+	path := filepath.Join(s.opts.Storage.Dir, stateDir, "state.db")
+	if s.state, err = state.Open(path, state.Options{Logger: s.log, Registerer: s.opts.Registry}); err != nil {
 		return err
 	}
 	s.releases.Push("state", s.state.Close)
+	s.clearBackup()
 	listeners, err := web.Listen(s.opts.Web, s.log)
 	if err != nil {
 		return err
@@ -130,6 +133,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		return err
 	}
 	s.releases.Push("storage", func() error { return s.store.Close(s.closing) })
+	s.releases.Push("backup", s.endBackups)
 	s.opts.Scrape.HTTPClientOptions = append(s.opts.Scrape.HTTPClientOptions, commoncfg.WithDialContextFunc(s.dial))
 	s.scrape, err = scrape.New(s.opts.Scrape, scrape.Deps{
 		Logger: s.log, Registerer: registry, Features: feats, Appendable: s.store.Storage(),
@@ -154,7 +158,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		Logger: s.log, Registerer: registry, Features: feats, Parser: s.store.Parser(),
 		Appendable: s.store.Storage(), Queryable: s.store.Local(),
 		QueryFunc:   promrules.EngineQueryFunc(s.store.Engine(), s.store.Storage()),
-		Notify:      promrules.SendAlerts(s.alerting, s.externalURL.String()),
+		Notify:      sendAlerts(s.alerting, s.externalURL.String()),
 		ExternalURL: s.externalURL,
 	})
 	if err != nil {
@@ -180,6 +184,8 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Configurer: s,
 		Ready:      s.readiness,
 		Quit:       s.Quit,
+		History:    s.alerting.History,
+		Backup:     s.Backup,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,

@@ -130,10 +130,10 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	after := s.successor(s.running.Load().accepted, first)
-	if err := s.keep(s.running.Load().accepted, after); err != nil {
+	if err := s.keepFirst(s.running.Load().accepted, after); err != nil {
 		return err
 	}
-	s.running.Store(&running{accepted: after, effective: first.next})
+	s.running.Store(&running{accepted: &after.Accepted, effective: first.next})
 	s.applied(first, after.Version)
 	s.web.Notifications().DeleteNotification(notifications.StartingUp)
 	close(s.started)

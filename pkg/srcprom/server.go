@@ -51,6 +51,7 @@ type Server struct {
 	configLock chan struct{} // held by who plans or applies a configuration
 	first      *plan         // made by New, run by Run
 	firstSum   string        // checksum of the files that first was made from
+	backupLock chan struct{} // held by who makes a backup
 	running    atomic.Pointer[running]
 }
 

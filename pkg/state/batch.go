@@ -7,6 +7,8 @@ type batch struct {
 	records []change
 	places  map[place]int // in records
 	history []Entry       // in the order of their ids
+
+	unneeded map[place]bool // of the records, when it could not be committed
 }
 
 // place names a record.
@@ -41,13 +43,16 @@ func (b *batch) append(later *batch) {
 	b.history = append(b.history, later.history...)
 }
 
-// drop forgets changes.
-func (b *batch) drop(unneeded func(change) bool) {
+// drop forgets what is not needed.
+func (b *batch) drop() {
+	if len(b.unneeded) == 0 {
+		return
+	}
 	kept := newBatch()
 	for _, c := range b.records {
-		if !unneeded(c) {
+		if !b.unneeded[c.place] {
 			kept.add(c)
 		}
 	}
-	b.records, b.places = kept.records, kept.places
+	b.records, b.places, b.unneeded = kept.records, kept.places, nil
 }

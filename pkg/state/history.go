@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -95,28 +94,27 @@ func (q *queue) history(before uint64, limit int) ([]Entry, uint64) {
 // page begins, 0 at the end.
 func (s *State) historyPage(before uint64, limit int) (page []Entry, next uint64, err error) {
 	var damaged []error
-	err = s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			b := tx.Bucket([]byte(historyBucket))
-			if b == nil {
-				return nil
-			}
-			c := b.Cursor()
-			key, sealed := seekBefore(c, before)
-			for ; key != nil && limit > 0; key, sealed = c.Prev() {
-				limit--
-				value, err := unseal(place{historyBucket, string(key)}, sealed)
-				if err != nil || len(key) != 8 {
-					damaged = append(damaged, fmt.Errorf("entry %x of the history in the state file %q: %w (%w)", key, s.path, ErrDamaged, errChecksum))
-					continue
-				}
-				page = append(page, Entry{ID: binary.BigEndian.Uint64(key), Value: slices.Clone(value)})
-			}
-			if key != nil {
-				next = idAfter(key)
-			}
+	err = s.view(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(historyBucket))
+		if b == nil {
 			return nil
-		})
+		}
+		c := b.Cursor()
+		key, sealed := seekBefore(c, before)
+		for ; key != nil && limit > 0; key, sealed = c.Prev() {
+			limit--
+			at := place{historyBucket, string(key)}
+			value, err := unseal(at, sealed)
+			if err != nil {
+				damaged = append(damaged, s.leftOut(at, err))
+				continue
+			}
+			page = append(page, Entry{ID: binary.BigEndian.Uint64(key), Value: slices.Clone(value)})
+		}
+		if key != nil {
+			next = idAfter(key)
+		}
+		return nil
 	})
 	return page, next, errors.Join(err, errors.Join(damaged...))
 }
@@ -178,23 +176,4 @@ func (s *State) pruneHistory(b *bbolt.Bucket, excess int64, limit int) (pruned i
 		}
 	}
 	return pruned, nil
-}
-
-// measureHistory takes up the history where the last process left it.
-func (s *State) measureHistory() error {
-	return s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			b := tx.Bucket([]byte(historyBucket))
-			if b == nil {
-				return nil
-			}
-			if key, _ := b.Cursor().Last(); key != nil {
-				s.queue.lastID = idAfter(key) - 1
-			}
-			return b.ForEach(func(_, sealed []byte) error {
-				s.historySize += int64(len(sealed) - sumSize + entryOverhead)
-				return nil
-			})
-		})
-	})
 }

@@ -1,6 +1,11 @@
 package state
 
-import "time"
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Options say how the file is opened, and what is kept in it.
 type Options struct {
@@ -13,6 +18,16 @@ type Options struct {
 	// HistoryMaxBytes bounds the history; the oldest entries are removed first.
 	// Default 64 MiB; zero means the default.
 	HistoryMaxBytes int64
+	// LeaveDamaged makes damage an error of Open, which wraps [ErrDamaged]: for who
+	// only wants to look, and would take the news from whom they concern.
+	LeaveDamaged bool
+	// BeforeCommit is called before each commit; an error fails it: for tests of
+	// what a failing or slow disk does. Default nil: nothing is called.
+	BeforeCommit func() error
+	// Logger is told of damage. Default: nobody is.
+	Logger *slog.Logger
+	// Registerer takes the metrics, until Close. Default: nobody does.
+	Registerer prometheus.Registerer
 }
 
 func (o *Options) setDefaults() {
@@ -24,5 +39,8 @@ func (o *Options) setDefaults() {
 	}
 	if o.HistoryMaxBytes == 0 {
 		o.HistoryMaxBytes = 64 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 }

@@ -68,6 +68,13 @@ func (q *queue) addHistory(value []byte) bool {
 	return true
 }
 
+// touch makes the next flush commit, be it nothing.
+func (q *queue) touch() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queued++
+}
+
 // nudge makes Run look.
 func (q *queue) nudge() {
 	select {
@@ -161,6 +168,7 @@ func (q *queue) settle(b *batch, err error) {
 	if err != nil {
 		q.failures++
 		q.failed, q.failure = q.taken, err
+		b.drop()
 		b.append(q.pending)
 		q.pending = b
 	} else {
@@ -171,4 +179,21 @@ func (q *queue) settle(b *batch, err error) {
 	}
 	close(q.settled)
 	q.settled = make(chan struct{})
+}
+
+// length is the number of changes that are not on the disk.
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := len(q.pending.records) + len(q.pending.history)
+	if q.current != nil {
+		n += len(q.current.records) + len(q.current.history)
+	}
+	return n
+}
+
+func (q *queue) historyDropped() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.dropped
 }
