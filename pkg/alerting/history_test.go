@@ -27,7 +27,7 @@ func (h *harness) history(query client.HistoryQuery) []client.HistoryEntry {
 	return page.Entries
 }
 
-// told puts entries in few words.
+// heard puts entries in few words.
 func heard(entries []client.HistoryEntry) []string {
 	words := make([]string, 0, len(entries))
 	for _, e := range entries {
