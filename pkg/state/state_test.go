@@ -266,7 +266,7 @@ func TestState_FullDiskFailsAndKeepsWhatWas(t *testing.T) {
 	path := statePath(t)
 	s := mustOpen(t, path)
 	require.NoError(t, s.SetAccepted(&config.Accepted{Version: 1}))
-	limitFileSize(t, path)
+	defer limitFileSize(t, path)()
 
 	big := bigAccepted()
 	big.Documents["other"] = config.Document{Content: strings.Repeat("x", 2*allocSize)}
@@ -278,8 +278,8 @@ func TestState_FullDiskFailsAndKeepsWhatWas(t *testing.T) {
 	require.Equal(t, uint64(1), accepted.Version)
 }
 
-// limitFileSize makes the file unable to grow.
-func limitFileSize(t *testing.T, path string) {
+// limitFileSize makes the file unable to grow, until it is lifted.
+func limitFileSize(t *testing.T, path string) (lift func()) {
 	t.Helper()
 	info, err := os.Stat(path)
 	require.NoError(t, err)
@@ -288,5 +288,5 @@ func limitFileSize(t *testing.T, path string) {
 	limit := before
 	limit.Cur = uint64(info.Size())
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
-	t.Cleanup(func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) })
+	return func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) }
 }
