@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,10 +27,7 @@ type model struct {
 
 func (m model) clone() model {
 	c := m
-	c.records = map[place]string{}
-	for at, value := range m.records {
-		c.records[at] = value
-	}
+	c.records = maps.Clone(m.records)
 	return c
 }
 
@@ -36,22 +35,18 @@ func (m model) requireIn(t *testing.T, s *State) {
 	t.Helper()
 	got := contentOf(t, s)
 	require.Equal(t, m.records, got.records)
-	require.Equal(t, len(m.history), len(got.history))
-	for i := range m.history {
-		require.Equal(t, m.history[i], got.history[i])
-	}
+	require.True(t, slices.Equal(m.history, got.history))
 	require.Equal(t, m.version, got.accepted)
 }
 
 // player does random things to a state and to a model of it.
 type player struct {
 	*rand.Rand
-	path     string
-	s        *State
-	disk     disk
-	now      model // with what is queued
-	onDisk   model
-	accepted uint64
+	path   string
+	s      *State
+	disk   disk
+	now    model // with what is queued
+	onDisk model
 }
 
 func (p *player) open(t *testing.T) {
@@ -126,7 +121,7 @@ func TestState_HoldsWhatItTook(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	p := &player{Rand: rand.New(rand.NewPCG(seed, 0)), path: statePath(t)}
-	p.now, p.onDisk = model{}.clone(), model{}.clone()
+	p.now, p.onDisk = model{records: map[place]string{}}, model{records: map[place]string{}}
 	p.open(t)
 	for range 4000 {
 		p.step(t)
@@ -138,7 +133,7 @@ func TestState_HoldsWhatItTook(t *testing.T) {
 func TestState_FullDiskAtAnyMomentDamagesNothing(t *testing.T) {
 	path := statePath(t)
 	s := mustOpen(t, path)
-	want := model{}.clone()
+	want := model{records: map[place]string{}}
 	failed := 0
 	for i := range 400 {
 		lift := limitFileSize(t, path)
