@@ -20,10 +20,12 @@ var errStopped = errors.New("alerting: the manager is stopped")
 // It is never changed, and can be made to run any number of times.
 type blueprint struct {
 	conf      *amconfig.Config
+	tree      *amconfig.Route // that of conf, and what is ours
 	sections  engineSections
 	template  *template.Template
 	receivers map[string]builtReceiver // those that a route uses
 	routes    *dispatch.Route
+	byID      map[string]*dispatch.Route // routes
 	intervals *timeinterval.Intervener
 	labelled  bool // some route has labels, which the dispatcher renders
 	lost      []config.Integration
@@ -44,11 +46,18 @@ func (e *engine) draw(before *blueprint, next *config.Effective, s engineSection
 	b := &blueprint{
 		conf:      conf,
 		sections:  s,
-		routes:    dispatch.NewRoute(conf.Route, nil),
+		byID:      map[string]*dispatch.Route{},
 		intervals: intervenerOf(conf),
 	}
+	tree, err := e.withDeadMansSwitch(conf)
+	if err != nil {
+		return nil, err
+	}
+	b.tree = tree
+	b.routes = dispatch.NewRoute(tree, nil)
 	used := map[string]bool{}
 	b.routes.Walk(func(r *dispatch.Route) {
+		b.byID[r.ID()] = r
 		used[r.RouteOpts.Receiver] = true
 		b.labelled = b.labelled || len(r.RouteOpts.Labels) > 0
 	})
@@ -113,27 +122,27 @@ func (e *engine) run(next *blueprint) error {
 		return nil
 	}
 	live := &delivery{blueprint: next, inhibitor: e.inhibitorFor(old, next)}
-	live.pipeline = e.pipelines.New(
-		next.integrations(),
-		e.wait,
-		live.inhibitor,
-		e.silencer,
-		next.intervals,
-		e.groups,
-		e.notified,
-		e.notifyPeer(),
-	)
+	live.pipeline = e.pipelines.build(next.integrations(), passage{
+		wait:      e.wait,
+		peer:      e.notifyPeer(),
+		inhibitor: live.inhibitor,
+		silencer:  e.silencer,
+		intervals: next.intervals,
+	})
 	e.recorder.ApplyConfig(next.conf.EventRecorder)
 	rerouted := old == nil || old.sections.routes != next.sections.routes ||
 		next.labelled && old.template != next.template
+	var before *legacy
 	if rerouted {
 		e.stopDispatcherLocked()
+		before = e.dispatcher.Load().legacy()
 	}
 	e.stage.live.Store(live)
+	e.pipelines.failing.keep(integrationIDs(next.receivers))
 	e.api.Update(next.conf, e.mark)
 	if rerouted {
-		e.startDispatcherLocked(next)
-		e.warnAboutIntervals(next.routes)
+		e.startDispatcherLocked(next, before)
+		e.warnAboutIntervals(dispatch.NewRoute(next.conf.Route, nil))
 	}
 	e.retire(old, live)
 	e.metrics.receivers.Set(float64(len(next.receivers)))
@@ -161,6 +170,16 @@ func (e *engine) retire(old, live *delivery) {
 		return
 	}
 	old.inhibitor.Stop()
+}
+
+func integrationIDs(receivers map[string]builtReceiver) map[integrationID]bool {
+	ids := map[integrationID]bool{}
+	for name, rcv := range receivers {
+		for i := range rcv.integrations {
+			ids[integrationID{name, rcv.integrations[i].String()}] = true
+		}
+	}
+	return ids
 }
 
 func (b *blueprint) integrations() map[string][]notify.Integration {

@@ -19,14 +19,17 @@ type Options struct {
 	// and everything below but External is without effect.
 	Disabled bool
 
-	// DataDir is the directory of the snapshot files `silences` and `nflog`. It is
-	// created with mode 0700. Required.
+	// DataDir is where earlier versions kept the snapshot files `silences` and
+	// `nflog`. What is found there is imported and renamed. Empty means none.
 	DataDir string
+	// ImportDir is the data directory of an Alertmanager, whose files of these names
+	// are imported once and left alone. Empty, the default, means none.
+	ImportDir string
 	// Retention is how long a silence is kept after its end, and the least time for
 	// which the notification log remembers. Default 120h.
 	Retention time.Duration
-	// MaintenanceInterval is the time between two snapshots and garbage collections
-	// of silences and notification log. Default 15m.
+	// MaintenanceInterval is the time between two garbage collections of silences
+	// and notification log. Default 15m.
 	MaintenanceInterval time.Duration
 	// MaxSilences limits the number of silences, expired ones included. Zero, the
 	// default, means no limit.
@@ -51,6 +54,13 @@ type Options struct {
 	// DrainTimeout bounds how long a stop waits for notifications in flight.
 	// Default 8s; zero cuts them off at once.
 	DrainTimeout time.Duration
+
+	// DeadMansSwitchReceiver names the receiver of alertmanager.yml that is told
+	// again and again that alerting works: a route of its own, in front of all
+	// others, takes it the alert [DeadMansSwitch]. Empty, the default, means none.
+	DeadMansSwitchReceiver string
+	// DeadMansSwitchInterval is the time between two such notifications. Default 1m.
+	DeadMansSwitchInterval time.Duration
 
 	// GetConcurrency limits the GET requests served at the same time. Zero, the
 	// default, means the number of CPUs or 8, whichever is larger.
@@ -127,7 +137,7 @@ type ExternalOptions struct {
 }
 
 // DefaultOptions are the defaults of Alertmanager's and Prometheus's flags, but
-// without a cluster. DataDir is left empty.
+// without a cluster.
 func DefaultOptions() Options {
 	return Options{
 		Retention:                   120 * time.Hour,
@@ -135,6 +145,7 @@ func DefaultOptions() Options {
 		AlertGCInterval:             30 * time.Minute,
 		DispatchMaintenanceInterval: 30 * time.Second,
 		DrainTimeout:                8 * time.Second,
+		DeadMansSwitchInterval:      time.Minute,
 		Cluster: ClusterOptions{
 			PeerTimeout:         15 * time.Second,
 			PeersResolveTimeout: cluster.DefaultResolvePeersTimeout,
@@ -166,13 +177,13 @@ func (o Options) Validate() error {
 	if o.Disabled {
 		return p.err()
 	}
-	if o.DataDir == "" {
-		p.add("DataDir", `""`, "be set")
-	}
 	p.positive("Retention", o.Retention)
 	p.positive("MaintenanceInterval", o.MaintenanceInterval)
 	p.positive("AlertGCInterval", o.AlertGCInterval)
 	p.positive("DispatchMaintenanceInterval", o.DispatchMaintenanceInterval)
+	if o.DeadMansSwitchReceiver != "" {
+		p.positive("DeadMansSwitchInterval", o.DeadMansSwitchInterval)
+	}
 	if o.DispatchStartDelay < 0 {
 		p.add("DispatchStartDelay", o.DispatchStartDelay, "not be negative")
 	}

@@ -29,12 +29,16 @@ const killGrace = time.Second
 // cancels it at each reload, and sends it again. Two flushes of the same group to
 // the same receiver, which an old and a new dispatcher can make at the same time,
 // run one after the other, so that the later one finds in the notification log
-// what the earlier one has sent.
+// what the earlier one has sent. It remembers the timers of the groups, for the
+// dispatcher that comes next.
 type stage struct {
-	live  atomic.Pointer[delivery]
-	locks keyedLocks
-	kill  context.Context // done when what is being sent has to end
-	cut   context.CancelFunc
+	live     atomic.Pointer[delivery]
+	notified notificationLog // set before the first flush
+	locks    keyedLocks
+	timers   groupTimers
+	serials  uint64          // dispatchers so far; guarded by engine.mu
+	kill     context.Context // done when what is being sent has to end
+	cut      context.CancelFunc
 
 	mu       sync.Mutex // guards what follows
 	stopping bool
@@ -48,32 +52,52 @@ func newStage() *stage {
 	return s
 }
 
-// Exec implements notify.Stage.
-func (s *stage) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
-	unlock, err := s.locks.lock(ctx, sendKey(ctx))
+// flush is one firing of the timer of a group of alerts.
+type flush struct {
+	group, receiver string
+	id              uint64 // counted from 1 by the dispatcher, for each group that it makes
+	interval        time.Duration
+	timeout         time.Duration // what a flush of its route may take
+	serial          uint64        // of the dispatcher
+	before          *legacy       // what that had from the one before
+}
+
+// key names what may not be sent twice at the same time.
+func (f flush) key() string { return f.receiver + "\xff" + f.group }
+
+// send sends the alerts of a flush, and returns those that went through.
+func (s *stage) send(ctx context.Context, l *slog.Logger, f flush, alerts []*alert.Alert) ([]*alert.Alert, error) {
+	fired := time.Now()
+	unlock, err := s.locks.lock(ctx, f.key())
 	if err != nil {
-		return ctx, nil, fmt.Errorf("wait for the notification before: %w", err)
+		return nil, fmt.Errorf("wait for the notification before: %w", err)
 	}
 	defer unlock()
 	if err := s.begin(ctx); err != nil {
-		return ctx, nil, err
+		return nil, err
 	}
 	defer s.end()
 	live := s.live.Load()
 	if live == nil {
-		return ctx, nil, errNotConfigured
+		return nil, errNotConfigured
 	}
-	detached, release := s.detach(ctx)
-	defer release()
-	_, alerts, err = live.pipeline.Exec(detached, l, alerts...)
-	return ctx, alerts, err
-}
-
-// sendKey names what may not be sent twice at the same time.
-func sendKey(ctx context.Context) string {
-	group, _ := notify.GroupKey(ctx)
-	receiver, _ := notify.ReceiverName(ctx)
-	return receiver + "\xff" + group
+	timer := s.timers.fire(f, fired)
+	if timer.held { // the dispatcher thinks that it is as late as before the hold
+		ctx = notify.WithNow(ctx, fired)
+	}
+	passed := alerts
+	if f.id == 1 || timer.inherited {
+		passed = f.withoutSettled(alerts, s.entries(live, f), timer.succeeded)
+	}
+	if len(passed) > 0 {
+		detached, release := s.detach(ctx)
+		defer release()
+		_, passed, err = live.pipeline.Exec(detached, l, passed...)
+	}
+	if err == nil {
+		s.timers.succeed(f, fired, allResolved(alerts))
+	}
+	return passed, err
 }
 
 func (s *stage) begin(ctx context.Context) error {

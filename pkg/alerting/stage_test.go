@@ -23,8 +23,10 @@ func newTestStage(send func(context.Context) error) *stage {
 	return s
 }
 
-func flushOf(ctx context.Context, group, receiver string) context.Context {
-	return notify.WithReceiverName(notify.WithGroupKey(ctx, group), receiver)
+// flushTo sends a flush of a group to a receiver.
+func flushTo(ctx context.Context, s *stage, receiver string) error {
+	_, err := s.send(ctx, nil, flush{group: "g", receiver: receiver, id: 2, before: &legacy{}}, []*alert.Alert{{}})
+	return err
 }
 
 func TestStage_SendOutlivesDispatcherButNotItsDeadline(t *testing.T) {
@@ -35,10 +37,10 @@ func TestStage_SendOutlivesDispatcherButNotItsDeadline(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		ctx, cancel := context.WithTimeout(flushOf(t.Context(), "g", "r"), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		start := time.Now()
 		go func() { <-begun; cancel() }()
-		_, _, err := s.Exec(ctx, nil)
+		err := flushTo(ctx, s, "r")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Minute, time.Since(start))
 	})
@@ -50,8 +52,7 @@ func TestStage_FlushWithoutDeadlineGetsOne(t *testing.T) {
 		require.True(t, ok)
 		return nil
 	})
-	_, _, err := s.Exec(flushOf(context.Background(), "g", "r"), nil)
-	require.NoError(t, err)
+	require.NoError(t, flushTo(context.Background(), s, "r"))
 }
 
 func TestStage_OneGroupAndReceiverSendsOneAfterTheOther(t *testing.T) {
@@ -65,12 +66,12 @@ func TestStage_OneGroupAndReceiverSendsOneAfterTheOther(t *testing.T) {
 		})
 		var all sync.WaitGroup
 		for range 3 {
-			all.Go(func() { _, _, _ = s.Exec(flushOf(t.Context(), "g", "r"), nil) })
+			all.Go(func() { _ = flushTo(t.Context(), s, "r") })
 		}
 		all.Wait()
 		require.EqualValues(t, 1, most.Load())
 		for _, receiver := range []string{"a", "b", "c"} {
-			all.Go(func() { _, _, _ = s.Exec(flushOf(t.Context(), "g", receiver), nil) })
+			all.Go(func() { _ = flushTo(t.Context(), s, receiver) })
 		}
 		all.Wait()
 		require.EqualValues(t, 3, most.Load())
@@ -82,11 +83,11 @@ func TestStage_FlushThatWaitsEndsWithItsDispatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		s := newTestStage(func(context.Context) error { <-release; return nil })
-		go func() { _, _, _ = s.Exec(flushOf(t.Context(), "g", "r"), nil) }()
+		go func() { _ = flushTo(t.Context(), s, "r") }()
 		synctest.Wait()
-		ctx, cancel := context.WithTimeout(flushOf(t.Context(), "g", "r"), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, _, err := s.Exec(ctx, nil)
+		err := flushTo(ctx, s, "r")
 		require.ErrorContains(t, err, "wait for the notification before")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		close(release)
@@ -98,13 +99,12 @@ func TestStage_FlushThatWaitsEndsWithItsDispatcher(t *testing.T) {
 func TestStage_DrainWaitsForWhatIsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newTestStage(func(context.Context) error { time.Sleep(time.Second); return nil })
-		go func() { _, _, _ = s.Exec(flushOf(t.Context(), "g", "r"), nil) }()
+		go func() { _ = flushTo(t.Context(), s, "r") }()
 		synctest.Wait()
 		start := time.Now()
 		require.Zero(t, s.drain(t.Context()))
 		require.Equal(t, time.Second, time.Since(start))
-		_, _, err := s.Exec(flushOf(t.Context(), "g", "r"), nil)
-		require.ErrorIs(t, err, errStopping)
+		require.ErrorIs(t, flushTo(t.Context(), s, "r"), errStopping)
 		require.Zero(t, s.drain(t.Context()), "a second drain has nothing to do")
 	})
 }
@@ -114,10 +114,10 @@ func TestStage_DrainCutsOffWhatTakesTooLong(t *testing.T) {
 		var result error
 		s := newTestStage(func(ctx context.Context) error { <-ctx.Done(); result = ctx.Err(); return result })
 		deaf := make(chan struct{})
-		go func() { _, _, _ = s.Exec(flushOf(t.Context(), "g", "r"), nil) }()
+		go func() { _ = flushTo(t.Context(), s, "r") }()
 		synctest.Wait()
 		s.live.Store(newTestStage(func(context.Context) error { <-deaf; return nil }).live.Load())
-		go func() { _, _, _ = s.Exec(flushOf(t.Context(), "g", "deaf"), nil) }()
+		go func() { _ = flushTo(t.Context(), s, "deaf") }()
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -131,9 +131,8 @@ func TestStage_DrainCutsOffWhatTakesTooLong(t *testing.T) {
 }
 
 func TestStage_WithoutConfigurationFails(t *testing.T) {
-	_, _, err := newStage().Exec(flushOf(t.Context(), "g", "r"), nil)
-	require.ErrorIs(t, err, errNotConfigured)
-	ended, cancel := context.WithCancel(flushOf(t.Context(), "g", "r"))
+	require.ErrorIs(t, flushTo(t.Context(), newStage(), "r"), errNotConfigured)
+	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, newStage().begin(ended), context.Canceled)
 }
