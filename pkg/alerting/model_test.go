@@ -38,14 +38,17 @@ type refAlert struct {
 }
 
 type refGroup struct {
-	key     refKey
-	opts    *dispatch.RouteOpts
-	alerts  map[string]*refAlert
-	wake    time.Duration
+	key    refKey
+	opts   *dispatch.RouteOpts
+	alerts map[string]*refAlert
+	wake   time.Duration
+	queues bool     // behind what is still being told to a group that was there before
+	queued *refSend // what it wants to say then
 }
 
 // refSend is a notification on its way. Nothing else of its group can be sent then.
 type refSend struct {
+	due      time.Duration // when the timer fired
 	done     time.Duration
 	status   int
 	firing   map[string]bool
@@ -79,7 +82,7 @@ func (r *reference) advance(t time.Duration) {
 		switch {
 		case key == refKey{}:
 			r.collect()
-		case r.sends[key] != nil:
+		case r.sends[key] != nil && r.sends[key].done == at:
 			r.sent(key)
 		default:
 			r.flush(r.groups[key])
@@ -111,7 +114,7 @@ func (r *reference) next() (next refKey, at time.Duration) {
 		consider(key, s.done)
 	}
 	for key, g := range r.groups {
-		if r.sends[key] == nil {
+		if r.sends[key] == nil || g.queues && g.queued == nil {
 			consider(key, max(g.wake, r.now))
 		}
 	}
@@ -131,7 +134,7 @@ func (r *reference) post(a *refAlert) {
 	for key, opts := range r.match(a) {
 		g, ok := r.groups[key]
 		if !ok {
-			g = &refGroup{key: key, opts: opts, alerts: map[string]*refAlert{}, wake: r.now + opts.GroupWait}
+			g = &refGroup{key: key, opts: opts, alerts: map[string]*refAlert{}, wake: r.now + opts.GroupWait, queues: r.sends[key] != nil}
 			if a.start+opts.GroupWait < r.now {
 				g.wake = r.now
 			}
@@ -173,7 +176,7 @@ func (r *reference) apply(routes *dispatch.Route) {
 	for _, a := range all {
 		for key, opts := range r.match(a) {
 			old := before[key]
-			if a.end > 0 && (old == nil || old.alerts[a.name] == nil) && (r.log[key] == nil || !r.log[key].firing[a.name]) {
+			if a.end > 0 && (old == nil || old.alerts[a.name] == nil) && !r.toldFiring(key, a.name) {
 				continue // nobody waits to be told
 			}
 			g, ok := r.groups[key]
@@ -200,10 +203,21 @@ func (r *reference) apply(routes *dispatch.Route) {
 	}
 }
 
+// toldFiring is what a receiver was told last, or is being told.
+func (r *reference) toldFiring(key refKey, name string) bool {
+	if s := r.sends[key]; s != nil && s.status == http.StatusOK {
+		return s.firing[name]
+	}
+	return r.log[key] != nil && r.log[key].firing[name]
+}
+
 func (r *reference) inherit(g, old *refGroup) {
 	switch gone, ok := r.gone[g.key]; {
 	case old != nil:
 		g.wake = old.wake
+		if old.queued != nil {
+			g.wake = r.now
+		}
 	case ok && gone > r.now:
 		g.wake = gone
 	default:
@@ -212,36 +226,44 @@ func (r *reference) inherit(g, old *refGroup) {
 }
 
 func (r *reference) flush(g *refGroup) {
-	due := g.wake
-	g.wake = r.now + g.opts.GroupInterval
-	send := &refSend{firing: map[string]bool{}, resolved: map[string]*refAlert{}}
-	var names []string
+	s := &refSend{due: g.wake, firing: map[string]bool{}, resolved: map[string]*refAlert{}}
 	for name, a := range g.alerts {
 		if a.end > 0 {
-			send.resolved[name] = a
-			name = "(" + name + ")"
+			s.resolved[name] = a
 		} else {
-			send.firing[name] = true
+			s.firing[name] = true
 		}
-		names = append(names, name)
 	}
-	if !r.needed(g, send, due) {
-		r.settle(g, send)
+	g.wake = r.now + g.opts.GroupInterval
+	if g.queues && r.sends[g.key] != nil {
+		g.queued = s
 		return
+	}
+	r.send(g, s)
+}
+
+func (r *reference) send(g *refGroup, s *refSend) {
+	if !r.needed(g, s) {
+		r.settle(g, s)
+		return
+	}
+	names := slices.Collect(maps.Keys(s.firing))
+	for name := range s.resolved {
+		names = append(names, "("+name+")")
 	}
 	slices.Sort(names)
 	var after time.Duration
-	send.status, after = r.answer(r.now, g.key.receiver, g.key.group)
-	r.told = append(r.told, told{r.now, g.key.receiver, g.key.group, strings.Join(names, " "), send.status})
-	if limit := max(g.opts.GroupInterval, 10*time.Second); after > limit {
-		after, send.status = limit, 0
+	s.status, after = r.answer(r.now, g.key.receiver, g.key.group)
+	r.told = append(r.told, told{r.now, g.key.receiver, g.key.group, strings.Join(names, " "), s.status})
+	s.done = r.now + after
+	if limit := s.due + max(g.opts.GroupInterval, 10*time.Second); s.done > limit {
+		s.done, s.status = limit, 0
 	}
-	send.done = r.now + after
-	r.sends[g.key] = send
+	r.sends[g.key] = s
 }
 
 // needed says whether a receiver has to be told.
-func (r *reference) needed(g *refGroup, s *refSend, due time.Duration) bool {
+func (r *reference) needed(g *refGroup, s *refSend) bool {
 	entry := r.log[g.key]
 	switch {
 	case entry == nil:
@@ -253,7 +275,7 @@ func (r *reference) needed(g *refGroup, s *refSend, due time.Duration) bool {
 	case !subset(s.resolved, entry.resolved):
 		return true
 	default:
-		return entry.at < due-g.opts.RepeatInterval
+		return entry.at < s.due-g.opts.RepeatInterval
 	}
 }
 
@@ -268,17 +290,24 @@ func subset[A, B any](small map[string]A, large map[string]B) bool {
 
 // sent is the end of a notification.
 func (r *reference) sent(key refKey) {
-	s := r.sends[key]
+	s, g := r.sends[key], r.groups[key]
 	delete(r.sends, key)
-	if s.status != http.StatusOK {
-		return
+	if s.status == http.StatusOK {
+		entry := &refEntry{at: r.now, firing: s.firing, resolved: map[string]bool{}}
+		for name := range s.resolved {
+			entry.resolved[name] = true
+		}
+		r.log[key] = entry
 	}
-	entry := &refEntry{at: r.now, firing: s.firing, resolved: map[string]bool{}}
-	for name := range s.resolved {
-		entry.resolved[name] = true
-	}
-	r.log[key] = entry
-	if g, ok := r.groups[key]; ok {
+	switch {
+	case g == nil:
+	case g.queues:
+		queued := g.queued
+		g.queues, g.queued = false, nil
+		if queued != nil {
+			r.send(g, queued)
+		}
+	case s.status == http.StatusOK:
 		r.settle(g, s)
 	}
 }
@@ -295,4 +324,3 @@ func (r *reference) settle(g *refGroup, s *refSend) {
 		delete(r.groups, g.key)
 	}
 }
-
