@@ -61,7 +61,7 @@ func acceptedDocuments(path string) config.Documents {
 	if _, err := os.Stat(path); err != nil {
 		return nil
 	}
-	kept, err := state.Open(path, state.Options{})
+	kept, err := state.Open(path, state.Options{LeaveDamaged: true}) // the server sets it aside, and says so
 	if err != nil {
 		return nil
 	}

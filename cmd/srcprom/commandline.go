@@ -15,6 +15,8 @@ import (
 const (
 	commandRun     = "run"
 	commandCheck   = "check"
+	commandBackup  = "backup"
+	commandRestore = "restore"
 	commandVersion = "version"
 )
 
@@ -22,6 +24,9 @@ const (
 type settings struct {
 	command string
 	files   []string // of the check command
+	remote  remote   // of commands that ask a running server
+	output  string   // of the backup command
+	archive string   // of the restore command
 
 	server               srcprom.Options
 	engine               engineSettings
@@ -60,6 +65,7 @@ func newFlags(s *settings) *flags {
 	f.app.Command(commandRun, "Run the server. This is what happens when no command is named.")
 	f.app.Command(commandCheck, "Check configuration files, with everything they name, and exit with 1 if anything is wrong.").
 		Arg("file", "prometheus.yml, alertmanager.yml or a rule file, told apart by their content. Without any, those that the server would run with.").StringsVar(&s.files)
+	f.addBackup(s)
 	f.app.Command(commandVersion, "Show the versions of this program and of the engines in it.")
 
 	f.addServer(s)
@@ -72,6 +78,14 @@ func newFlags(s *settings) *flags {
 	f.addCluster(&s.server.Alerting.Cluster)
 	f.addDeprecated()
 	return f
+}
+
+func (f *flags) addBackup(s *settings) {
+	backup := f.app.Command(commandBackup, "Save everything that a running server has, with all secrets, as one archive. The server needs --web.enable-admin-api.")
+	s.remote.addTo(backup)
+	backup.Flag("output", "Path of the archive. It is there when it is whole and has been read back.").PlaceHolder("<filename>").Required().StringVar(&s.output)
+	f.app.Command(commandRestore, "Make the data directory, --storage.tsdb.path, of a backup. It must be empty, or not be there.").
+		Arg("archive", "Path of the archive.").Required().StringVar(&s.archive)
 }
 
 // parse reads the command line and the environment. Every error is one of usage.
@@ -102,8 +116,8 @@ func parse(args []string, lookup func(string) (string, bool), exists func(string
 	s.warnings = append(env.warnings, f.notes...)
 	s.warnings = append(s.warnings, s.enableFeatures()...)
 	// Only now that flags are read it is known where to look for what was accepted.
-	// A version, and a check of other files, have no use for these.
-	if s.command != commandVersion && len(s.files) == 0 {
+	// Other commands, and a check of other files, have no use for these.
+	if s.command == commandRun || s.command == commandCheck && len(s.files) == 0 {
 		s.findFiles(given, env, exists)
 	}
 	s.server.Alerting.Disabled = env.noAlertmanager

@@ -43,6 +43,9 @@ over a default. Durations are written 500ms, 1m30s or 15d. A flag that takes no 
 			row(&b, code(command.String()), command.Help)
 		}
 	}
+	for _, command := range f.app.Model().Commands {
+		commandSection(&b, command)
+	}
 	for _, group := range f.groups {
 		flagSection(&b, f, group)
 	}
@@ -50,6 +53,18 @@ over a default. Durations are written 500ms, 1m30s or 15d. A flag that takes no 
 	fileSection(&b)
 	variableSection(&b)
 	return b.String()
+}
+
+// commandSection has the flags that only one command takes.
+func commandSection(b *strings.Builder, command *kingpin.CmdModel) {
+	if len(command.Flags) == 0 {
+		return
+	}
+	section(b, code(buildName+" "+command.Name), "")
+	b.WriteString("| Flag | Meaning | Default |\n| --- | --- | --- |\n")
+	for _, flag := range command.Flags {
+		row(b, code("--"+flag.Name), flag.Help, defaultOf(flag))
+	}
 }
 
 func flagSection(b *strings.Builder, f *flags, group flagGroup) {

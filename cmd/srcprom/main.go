@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 )
@@ -34,6 +35,10 @@ func run(args []string, signals *signals) int {
 	case commandCheck:
 		signals.release()
 		return check(call, os.Stdout)
+	case commandBackup:
+		return signals.bound(func(ctx context.Context) int { return backUp(ctx, call, os.Stdout, os.Stderr) })
+	case commandRestore:
+		return signals.bound(func(ctx context.Context) int { return restore(ctx, call, os.Stdout, os.Stderr) })
 	default:
 		return serve(call, signals, os.Stderr)
 	}

@@ -32,6 +32,23 @@ func (s *signals) release() {
 	signal.Stop(s.reload)
 }
 
+// bound runs a command that ends when it is asked to stop. A second request ends
+// the process as it would have without us.
+func (s *signals) bound(command func(context.Context) int) int {
+	ctx, stop := context.WithCancelCause(context.Background())
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case received := <-s.stop:
+			s.release()
+			stop(fmt.Errorf("%s received", received))
+		case <-ended:
+		}
+	}()
+	return command(ctx)
+}
+
 // untilStopped gives stop the first request to stop as its reason, and calls exit
 // for the second.
 func (s *signals) untilStopped(log *slog.Logger, stop func(cause error), exit func(code int)) {

@@ -122,16 +122,13 @@ func (e *engine) run(next *blueprint) error {
 		return nil
 	}
 	live := &delivery{blueprint: next, inhibitor: e.inhibitorFor(old, next)}
-	live.pipeline = e.pipelines.New(
-		next.integrations(),
-		e.wait,
-		live.inhibitor,
-		e.silencer,
-		next.intervals,
-		e.groups,
-		e.notified,
-		e.notifyPeer(),
-	)
+	live.pipeline = e.pipelines.build(next.integrations(), passage{
+		wait:      e.wait,
+		peer:      e.notifyPeer(),
+		inhibitor: live.inhibitor,
+		silencer:  e.silencer,
+		intervals: next.intervals,
+	})
 	e.recorder.ApplyConfig(next.conf.EventRecorder)
 	rerouted := old == nil || old.sections.routes != next.sections.routes ||
 		next.labelled && old.template != next.template
@@ -141,6 +138,7 @@ func (e *engine) run(next *blueprint) error {
 		before = e.dispatcher.Load().legacy()
 	}
 	e.stage.live.Store(live)
+	e.pipelines.failing.keep(integrationIDs(next.receivers))
 	e.api.Update(next.conf, e.mark)
 	if rerouted {
 		e.startDispatcherLocked(next, before)
@@ -172,6 +170,16 @@ func (e *engine) retire(old, live *delivery) {
 		return
 	}
 	old.inhibitor.Stop()
+}
+
+func integrationIDs(receivers map[string]builtReceiver) map[integrationID]bool {
+	ids := map[integrationID]bool{}
+	for name, rcv := range receivers {
+		for i := range rcv.integrations {
+			ids[integrationID{name, rcv.integrations[i].String()}] = true
+		}
+	}
+	return ids
 }
 
 func (b *blueprint) integrations() map[string][]notify.Integration {

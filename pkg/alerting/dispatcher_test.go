@@ -128,10 +128,7 @@ func provided(h *harness) []*alert.Alert {
 }
 
 func TestManager_RestartKeepsGroupIntervalAndSettles(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n, dir := newMemoryNet(t), t.TempDir()
-		edit := func(o *Options, _ *Deps) { o.DataDir = dir }
-		first := virtualHarness(t, n, edit).start()
+	inBubble(t, func(t *testing.T, first *harness, n *memoryNet) {
 		first.apply(effective(t, virtualYML(sixSeconds...)))
 		first.Send(fresh("a"), fresh("b"))
 		n.at(time.Second)
@@ -139,11 +136,10 @@ func TestManager_RestartKeepsGroupIntervalAndSettles(t *testing.T) {
 		n.at(7 * time.Second)
 		first.Send(fresh("c"))
 		n.at(13 * time.Second)
-		known := provided(first)
 		first.stop()
 
-		second := virtualHarness(t, n, edit)
-		require.NoError(t, second.engine.alerts.Put(t.Context(), known...))
+		second := first.again(nil)
+		second.engine.conns.connect = n.dial
 		second.start().apply(effective(t, virtualYML(sixSeconds...)))
 		n.at(14 * time.Second)
 		second.Send(fresh("d"))

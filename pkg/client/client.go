@@ -76,11 +76,16 @@ func (c *Client) PlanConfig(ctx context.Context, req ConfigRequest) (*ConfigResu
 }
 
 func (c *Client) postConfig(ctx context.Context, params url.Values, req ConfigRequest) (*ConfigResult, error) {
-	if req.Strict {
+	return c.change(ctx, "/config", params, req.Strict, req)
+}
+
+// change asks for a change of the configuration, or for the plan of one.
+func (c *Client) change(ctx context.Context, path string, params url.Values, strict bool, req any) (*ConfigResult, error) {
+	if strict {
 		params.Set("strict", "1")
 	}
 	result := &ConfigResult{}
-	return result, c.call(ctx, http.MethodPost, "/config", params, req, result)
+	return result, c.call(ctx, http.MethodPost, path, params, req, result)
 }
 
 // Ready says whether the server is ready, and what it waits for if not. Not

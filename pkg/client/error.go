@@ -10,6 +10,7 @@ import (
 //
 //	400, 413, 415  the request is malformed, too large, or not JSON
 //	403            the endpoint is off (the message names the flag), or the request crossed origins
+//	404            the version to roll back to is not kept
 //	409            the configuration has another version than ConfigRequest.IfVersion
 //	422            the configuration was refused, for the reasons in Faults
 //	503            the server is starting or stopping

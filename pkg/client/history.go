@@ -24,6 +24,13 @@ type HistoryEntry struct {
 	Fingerprint string            `json:"fingerprint"`
 	// Status of the alert in this notification: "firing" or "resolved".
 	AlertStatus string `json:"alert_status"`
+	// Source is "rule", "client" (posted through the API) or "health"; Value is what
+	// its rule had last evaluated to, as Prometheus writes it ("1e+00"); HandedOffAt
+	// is when the alert was last handed over to alerting. Each is empty where it is
+	// not known.
+	Source      string     `json:"source,omitempty"`
+	Value       string     `json:"value,omitempty"`
+	HandedOffAt *time.Time `json:"handed_off_at,omitempty"`
 	// Receiver exactly as configured.
 	Receiver string `json:"receiver"`
 	// Integration of the receiver, such as "webhook[0]"; empty where the decision
@@ -37,13 +44,23 @@ type HistoryEntry struct {
 	InhibitedBy []string `json:"inhibited_by,omitempty"` // fingerprints of alerts
 	MutedBy     []string `json:"muted_by,omitempty"`     // names of time intervals
 
-	// Reason why it was sent or not, in the words of the notification log: "first
-	// notification", "new alerts added", "repeat interval elapsed", ….
+	// Reason why it was sent, in Alertmanager's words: "first notification", "new
+	// alerts added", "some alerts resolved", "all alerts resolved", "repeat interval
+	// elapsed". Of a deduplicated one why it was not: "repeat interval not elapsed",
+	// "resolved before it was notified", "already notified as resolved", "resolved
+	// notifications are not wanted".
 	Reason string `json:"reason,omitempty"`
 	// Status is the HTTP status or SMTP code of a failed attempt; 0 when there was none.
 	Status int `json:"status,omitempty"`
 	// Error of a failed attempt, in words, without secrets.
 	Error string `json:"error,omitempty"`
+	// ErrorClass is the reason of alertmanager_notifications_failed_total:
+	// "clientError", "serverError", "authError", "rateLimited", "contextCanceled",
+	// "contextDeadlineExceeded" or "other".
+	ErrorClass string `json:"error_class,omitempty"`
+	// GaveUp says that no further attempt was made: the next one is up to the next
+	// flush of the group, a group_interval later.
+	GaveUp bool `json:"gave_up,omitempty"`
 	// LatencySeconds of the attempt.
 	LatencySeconds float64 `json:"latency_seconds,omitempty"`
 	// Attempt counts the attempts of one notification, from 1.

@@ -9,6 +9,9 @@ import (
 // change was made against.
 var ErrVersion = errors.New("the configuration has another version")
 
+// ErrNotKept says that a version to roll back to is not in the history.
+var ErrNotKept = errors.New("the version is not kept")
+
 // Change is an edit of the desired state.
 type Change struct {
 	// Documents to set, by name; nil removes. Documents not named stay.
@@ -20,6 +23,19 @@ type Change struct {
 	IfVersion *uint64
 	// Strict refuses a change that would set any entry aside.
 	Strict bool
+}
+
+// Rollback is a return to the documents of an earlier version.
+type Rollback struct {
+	// Version whose documents are to run again. What they said stands in the place
+	// of what runs; [ErrNotKept] where the version is not in the history.
+	Version uint64
+	// Provenance is recorded with each document that becomes another one: it counts
+	// as pushed.
+	Provenance Provenance
+	// IfVersion and Strict are those of [Change].
+	IfVersion *uint64
+	Strict    bool
 }
 
 // Result says what a plan would do, or what an apply did.

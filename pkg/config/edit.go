@@ -28,6 +28,10 @@ func (c Change) ApplyTo(docs Documents, now time.Time) (Documents, error) {
 	var faults Faults
 	for _, name := range slices.Sorted(maps.Keys(c.Documents)) {
 		content := c.Documents[name]
+		if _, there := docs[name]; content == nil && there { // whatever it is called
+			delete(next, name)
+			continue
+		}
 		if err := checkName(name); err != nil {
 			faults = append(faults, Fault{Document: strings.ToValidUTF8(name, "\ufffd"), Reason: err.Error()})
 			continue

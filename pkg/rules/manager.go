@@ -67,6 +67,7 @@ type Manager struct {
 	up          *rules.Manager
 	loader      *loader
 	restores    *restores
+	evaluations *evaluations
 	queryOffset atomic.Int64       // a duration; read by groups that have none of their own
 	cancel      context.CancelFunc // of all evaluations
 	started     atomic.Bool
@@ -94,8 +95,9 @@ func New(opts Options, deps Deps) (*Manager, error) {
 		externalURL: deps.ExternalURL.String(),
 		loader:      &loader{},
 		restores:    newRestores(),
+		evaluations: newEvaluations(),
 		cancel:      cancel,
-		current:     &ruleSet{},
+		current:     &ruleSet{none: true},
 	}
 	m.loader.use(m.current)
 	m.up = rules.NewManager(&rules.ManagerOptions{

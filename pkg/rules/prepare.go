@@ -13,7 +13,8 @@ import (
 // Prepare parses and compares all rule groups of next. Its step touches only the
 // groups that differ, in themselves or by what they take from the global section:
 // those stop after the evaluation that they are in, and go on with the state of
-// their alerts. It compares with what runs, which is what prev says.
+// their alerts. It compares with what runs, which is what prev says. The first
+// step has a Commit even without groups: from then on it is known which there are.
 func (m *Manager) Prepare(_, next *config.Effective) (*lifecycle.Step, error) {
 	from := m.running()
 	to, err := build(from, next, m.deps.Parser)
@@ -21,7 +22,7 @@ func (m *Manager) Prepare(_, next *config.Effective) (*lifecycle.Step, error) {
 		return nil, err
 	}
 	changes := compare(from, to)
-	if len(changes) == 0 {
+	if len(changes) == 0 && !from.none {
 		return &lifecycle.Step{}, nil
 	}
 	return &lifecycle.Step{
@@ -47,13 +48,14 @@ func (m *Manager) apply(to *ruleSet) error {
 	from := m.current
 	m.loader.use(to)
 	forget := m.restores.expect(from, to)
-	if err := m.up.Update(to.interval, to.ids, to.externalLabels, m.externalURL, m.restores.evaluate); err != nil {
+	if err := m.up.Update(to.interval, to.ids, to.externalLabels, m.externalURL, m.evaluations.around(m.restores.evaluate)); err != nil {
 		m.loader.use(from)
 		forget()
 		return fmt.Errorf("rules: %w", err) // it has logged why
 	}
 	m.queryOffset.Store(int64(to.queryOffset))
 	m.current = to
+	m.evaluations.use(to)
 	return nil
 }
 

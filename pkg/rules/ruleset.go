@@ -27,6 +27,7 @@ type ruleSet struct {
 	interval       time.Duration                  // of groups that have none
 	queryOffset    time.Duration                  // of groups that have none
 	externalLabels labels.Labels
+	none           bool // there has been no configuration yet
 }
 
 // group is one rule group as it was written.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/prometheus/prometheus/util/notifications"
 
@@ -29,21 +30,14 @@ type plan struct {
 	lastRead map[string]string // see config.Accepted
 	steps    []*lifecycle.Step // one for each of Server.parts
 	changes  []string
+
+	rolledBackTo uint64 // 0 when it is no roll back
 }
 
 // Plan tells what Apply would do, and changes nothing. Its error is that of
 // Apply.
 func (s *Server) Plan(ctx context.Context, change config.Change) (*config.Result, error) {
-	unlock, err := s.lockConfig(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	p, err := s.planChange(change)
-	if err != nil {
-		return nil, err
-	}
-	return s.result(p), nil
+	return s.planOnly(ctx, func() (*plan, error) { return s.planChange(change) })
 }
 
 // Apply makes the server run its present configuration with the given change,
@@ -52,12 +46,29 @@ func (s *Server) Plan(ctx context.Context, change config.Change) (*config.Result
 // wrong, [config.ErrVersion] where it has another version than the change was
 // made for, or [ErrNotRunning]; what ran before goes on running then.
 func (s *Server) Apply(ctx context.Context, change config.Change) (*config.Result, error) {
+	return s.planAndCommit(ctx, func() (*plan, error) { return s.planChange(change) })
+}
+
+func (s *Server) planOnly(ctx context.Context, planned func() (*plan, error)) (*config.Result, error) {
 	unlock, err := s.lockConfig(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	p, err := s.planChange(change)
+	p, err := planned()
+	if err != nil {
+		return nil, err
+	}
+	return s.result(p), nil
+}
+
+func (s *Server) planAndCommit(ctx context.Context, planned func() (*plan, error)) (*config.Result, error) {
+	unlock, err := s.lockConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	p, err := planned()
 	if err == nil {
 		err = s.commit(p)
 	}
@@ -126,9 +137,9 @@ func (s *Server) commit(p *plan) error {
 		return err
 	}
 	if err := commitSteps(p.steps); err != nil {
-		return errors.Join(err, s.keep(after, before))
+		return errors.Join(err, s.takeBack(before, after))
 	}
-	s.running.Store(&running{accepted: after, effective: p.next})
+	s.running.Store(&running{accepted: &after.Accepted, effective: p.next})
 	s.applied(p, after.Version)
 	return nil
 }
@@ -163,6 +174,7 @@ func undoSteps(done []*lifecycle.Step) error {
 // applied tells everybody who wants to know of a configuration that runs now.
 func (s *Server) applied(p *plan, version uint64) {
 	s.metrics.accepted(version, p.next.SetAside)
+	s.refusal.Store(nil)
 	if len(p.next.SetAside) == 0 {
 		s.web.Notifications().DeleteNotification(notifications.ConfigurationUnsuccessful)
 	} else {
@@ -186,13 +198,15 @@ func (s *Server) applied(p *plan, version uint64) {
 }
 
 // refused tells everybody that a configuration does not run. One that was made
-// for another version was not even looked at, and one that was refused for being
-// strict is the caller's affair: neither says anything of what runs.
+// for another version, or from one that is not kept, was not even looked at, and one
+// that was refused for being strict is the caller's affair: none of them says
+// anything of what runs.
 func (s *Server) refused(err error) {
-	if errors.Is(err, config.ErrVersion) || errors.As(err, new(strictError)) {
+	if errors.Is(err, config.ErrVersion) || errors.Is(err, config.ErrNotKept) || errors.As(err, new(strictError)) {
 		return
 	}
 	s.metrics.refused(err)
+	s.refusal.Store(&refusal{at: time.Now(), err: err})
 	s.web.Notifications().AddNotification(notifications.ConfigurationUnsuccessful)
 	s.log.Error("Configuration refused; what ran before goes on running", "err", err)
 }

@@ -48,6 +48,7 @@ func New(opts Options) (*Server, error) {
 		stopping:   make(chan struct{}),
 		quit:       make(chan struct{}),
 		configLock: make(chan struct{}, 1),
+		backupLock: make(chan struct{}, 1),
 	}
 	s.running.Store(&running{accepted: &config.Accepted{}})
 	if err := s.build(); err != nil {
@@ -76,6 +77,8 @@ func (o *Options) complete() {
 	o.Alerting.DataDir = filepath.Join(o.Storage.Dir, stateDir)
 	o.Web.StorageDir = o.Storage.Dir
 	o.Web.LookbackDelta = o.Storage.LookbackDelta
+	o.Scrape.LookbackDelta = o.Storage.LookbackDelta
+	o.Scrape.Pushed = o.Web.EnableRemoteWriteReceiver || o.Web.EnableOTLPReceiver
 	// Parts stop one after another, so each has a share of the whole time;
 	// notifications in flight have half of it. What remains is for the storage.
 	o.Web.DrainTimeout = o.StopTimeout / 8
@@ -88,10 +91,12 @@ func (o *Options) complete() {
 // line after.
 func (s *Server) build() error {
 	var err error
-	if s.state, err = state.Open(filepath.Join(s.opts.Storage.Dir, stateDir, "state.db"), state.Options{}); err != nil {
+	path := filepath.Join(s.opts.Storage.Dir, stateDir, "state.db")
+	if s.state, err = state.Open(path, state.Options{Logger: s.log, Registerer: s.opts.Registry}); err != nil {
 		return err
 	}
 	s.releases.Push("state", s.state.Close)
+	s.clearBackup()
 	listeners, err := web.Listen(s.opts.Web, s.log)
 	if err != nil {
 		return err
@@ -130,6 +135,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		return err
 	}
 	s.releases.Push("storage", func() error { return s.store.Close(s.closing) })
+	s.releases.Push("backup", s.endBackups)
 	s.opts.Scrape.HTTPClientOptions = append(s.opts.Scrape.HTTPClientOptions, commoncfg.WithDialContextFunc(s.dial))
 	s.scrape, err = scrape.New(s.opts.Scrape, scrape.Deps{
 		Logger: s.log, Registerer: registry, Features: feats, Appendable: s.store.Storage(),
@@ -144,7 +150,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 	s.alerting, err = alerting.New(s.opts.Alerting, alerting.Deps{
 		Logger: s.log, Registerer: s.opts.AlertmanagerRegistry, PrometheusRegisterer: registry,
 		ExternalURL: externalURL, Discovery: s.notifyDiscovery, ProcessID: uuid.NewString(),
-		State: s.state,
+		State: s.state, Standing: s.standing,
 	})
 	if err != nil {
 		return err
@@ -154,7 +160,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		Logger: s.log, Registerer: registry, Features: feats, Parser: s.store.Parser(),
 		Appendable: s.store.Storage(), Queryable: s.store.Local(),
 		QueryFunc:   promrules.EngineQueryFunc(s.store.Engine(), s.store.Storage()),
-		Notify:      promrules.SendAlerts(s.alerting, s.externalURL.String()),
+		Notify:      sendAlerts(s.alerting, s.externalURL.String()),
 		ExternalURL: s.externalURL,
 	})
 	if err != nil {
@@ -163,6 +169,9 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 	// Alerting comes first, see [Server.start]; rules come last, when all that
 	// their alerts need is there.
 	s.parts = []part{s.alerting, s.tracer, s.store, s.scrape, s.rules}
+	if err := s.buildHealth(); err != nil {
+		return err
+	}
 	return s.buildWeb(listeners, feats)
 }
 
@@ -179,7 +188,11 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Config:     s.prometheusConfig,
 		Configurer: s,
 		Ready:      s.readiness,
+		Health:     s.Health,
 		Quit:       s.Quit,
+		History:    s.alerting.History,
+		Backup:     s.Backup,
+		Explain:    s.Explain,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,

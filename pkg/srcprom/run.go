@@ -15,7 +15,7 @@ import (
 // returns the errors of all that failed. It may be called once.
 //
 // On the way down readiness goes first; then requests in flight, the source of
-// configuration, rule evaluation, scraping and notifications in flight end, one
+// configuration, health checks, rule evaluation, scraping and notifications in flight end, one
 // after another, so that the last alerts still leave; then state and storage
 // close. All of that takes StopTimeout at most.
 func (s *Server) Run(ctx context.Context) error {
@@ -39,6 +39,8 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	actors.Add("web", s.web.Run)
 	actors.Add("configuration", s.runConfiguration)
+	// A stop is no trouble: what comes to rest from here on is not looked at.
+	actors.Add("health", s.health.Run)
 	actors.Add("rules", s.rules.Run)
 	actors.Add("scrape", s.scrape.Run)
 	actors.Add("external alertmanager discovery", s.notifyDiscovery.Run)
@@ -130,10 +132,10 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	after := s.successor(s.running.Load().accepted, first)
-	if err := s.keep(s.running.Load().accepted, after); err != nil {
+	if err := s.keepFirst(s.running.Load().accepted, after); err != nil {
 		return err
 	}
-	s.running.Store(&running{accepted: after, effective: first.next})
+	s.running.Store(&running{accepted: &after.Accepted, effective: first.next})
 	s.applied(first, after.Version)
 	s.web.Notifications().DeleteNotification(notifications.StartingUp)
 	close(s.started)

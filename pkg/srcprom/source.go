@@ -3,7 +3,6 @@ package srcprom
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
@@ -74,8 +73,8 @@ func (s *Server) planFiles() (*plan, error) {
 // anew.
 func (s *Server) planChange(change config.Change) (*plan, error) {
 	accepted, now := s.running.Load().accepted, time.Now()
-	if change.IfVersion != nil && *change.IfVersion != accepted.Version {
-		return nil, fmt.Errorf("%w: it is at %d, and the change was made for %d", config.ErrVersion, accepted.Version, *change.IfVersion)
+	if err := checkVersion(accepted, change.IfVersion); err != nil {
+		return nil, err
 	}
 	if err := checkMarks(change); err != nil {
 		return nil, err
@@ -98,10 +97,24 @@ func (s *Server) planChange(change config.Change) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if change.Strict && len(p.next.SetAside) > 0 {
-		return nil, strictError{setAsideFaults(p.next.SetAside)}
+	return p, p.checkStrict(change.Strict)
+}
+
+// checkVersion refuses what was asked for another version than the one that runs.
+func checkVersion(accepted *config.Accepted, want *uint64) error {
+	if want == nil || *want == accepted.Version {
+		return nil
 	}
-	return p, nil
+	return fmt.Errorf("%w: it is at %d, and the change was made for %d", config.ErrVersion, accepted.Version, *want)
+}
+
+// checkStrict refuses a plan that sets entries aside, where the caller did not want
+// that.
+func (p *plan) checkStrict(strict bool) error {
+	if !strict || len(p.next.SetAside) == 0 {
+		return nil
+	}
+	return strictError{setAsideFaults(p.next.SetAside)}
 }
 
 // checkMarks refuses documents that were read from a server, and so have a mark
@@ -131,7 +144,13 @@ func mainDocuments(docs config.Documents) config.Documents {
 
 // plan checks and builds a configuration for every part.
 func (s *Server) plan(merged *config.Merged) (*plan, error) {
-	next, err := s.load(merged)
+	return s.planAfter(s.running.Load().accepted, merged)
+}
+
+// planAfter does so where the entries of another configuration than that which runs
+// are to stand in for those that have to be set aside.
+func (s *Server) planAfter(previous *config.Accepted, merged *config.Merged) (*plan, error) {
+	next, err := s.load(previous, merged)
 	if err != nil {
 		return nil, err
 	}
@@ -147,10 +166,10 @@ func (s *Server) plan(merged *config.Merged) (*plan, error) {
 	return p, nil
 }
 
-func (s *Server) load(merged *config.Merged) (*config.Effective, error) {
+func (s *Server) load(previous *config.Accepted, merged *config.Merged) (*config.Effective, error) {
 	opts := s.opts.load()
 	opts.ConfigDir, opts.AlertmanagerDir = s.paths.ConfigDir, s.paths.AlertmanagerDir
-	opts.Previous, opts.Running = s.running.Load().accepted, s.running.Load().effective
+	opts.Previous, opts.Running = previous, s.running.Load().effective
 	opts.Parser = s.store.Parser()
 	opts.Logger = s.log
 	next, err := config.Load(withBuiltin(merged.Documents, s.builtin), opts)
@@ -161,56 +180,6 @@ func (s *Server) load(merged *config.Merged) (*config.Effective, error) {
 	next.Warnings = append(merged.Warnings, next.Warnings...)
 	next.Warnings = append(next.Warnings, tracingWarnings(next)...)
 	return next, nil
-}
-
-// successor is what is accepted after a plan has been carried out. Its version
-// grows only if it says something else.
-func (s *Server) successor(before *config.Accepted, p *plan) *config.Accepted {
-	after := &config.Accepted{
-		Version:   before.Version,
-		AppliedAt: before.AppliedAt,
-		Documents: withoutBuiltin(p.next.Documents),
-		Standing:  p.next.Standing,
-		LastRead:  p.lastRead,
-	}
-	if before.Version == 0 || len(config.Diff(before.Documents, after.Documents)) > 0 || !maps.Equal(before.Standing, after.Standing) {
-		after.Version++
-		after.AppliedAt = time.Now()
-	}
-	return after
-}
-
-// keep writes an accepted configuration to the state. A configuration of which
-// all that is new came from files does not depend on that: they are still there
-// at the next start. Anything else must be refused when it cannot be kept.
-func (s *Server) keep(before, after *config.Accepted) error {
-	if before.Version == after.Version && maps.Equal(before.LastRead, after.LastRead) {
-		return nil
-	}
-	err := s.state.SetAccepted(after)
-	if err == nil {
-		return nil
-	}
-	if hasPushed(before, after) {
-		return err
-	}
-	s.log.Error("The configuration runs, but is not kept: if its files cannot be read at the next start, an older one will run", "err", err)
-	return nil
-}
-
-// hasPushed says whether a document that is new did not come from a file.
-func hasPushed(before, after *config.Accepted) bool {
-	for name, doc := range after.Documents {
-		if doc.Provenance.Source != config.SourceFile && before.Documents[name].Content != doc.Content {
-			return true
-		}
-	}
-	for name, doc := range before.Documents {
-		if _, there := after.Documents[name]; !there && doc.Provenance.Source != config.SourceFile {
-			return true
-		}
-	}
-	return false
 }
 
 // checksum tells two states of the configuration files apart; empty when they

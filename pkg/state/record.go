@@ -2,10 +2,10 @@ package state
 
 import (
 	"context"
-	"encoding/binary"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash/crc32"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -27,85 +27,120 @@ const (
 	Marks Bucket = "marks"
 )
 
-// sumSize is the length of the checksum in front of each value.
-const sumSize = 4
+// maxKey is the length of the longest key.
+const maxKey = 1024
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// seal puts a checksum in front of a value: bbolt has none.
-func seal(value []byte) []byte {
-	sealed := make([]byte, sumSize, sumSize+len(value))
-	binary.BigEndian.PutUint32(sealed, crc32.Checksum(value, castagnoli))
-	return append(sealed, value...)
-}
-
-var errChecksum = errors.New("checksum does not match")
-
-func unseal(sealed []byte) ([]byte, error) {
-	if len(sealed) < sumSize {
-		return nil, errChecksum
+// recordPlace names a record by a key that bbolt takes: not by one that is long
+// or empty.
+func recordPlace(bucket Bucket, key string) place {
+	if len(key) == 0 || len(key) > maxKey {
+		sum := fmt.Sprintf("#%x", sha256.Sum256([]byte(key)))
+		key = key[:min(len(key), maxKey-len(sum))] + sum
 	}
-	value := sealed[sumSize:]
-	if binary.BigEndian.Uint32(sealed) != crc32.Checksum(value, castagnoli) {
-		return nil, errChecksum
-	}
-	return value, nil
+	return place{bucket, key}
 }
 
 // Put keeps a record in the place of the one before it. It only queues, so it may
 // be called under any lock; [State.Flush] waits for the disk. The value must not
-// be changed afterwards.
-func (s *State) Put(bucket Bucket, key string, value []byte) { s.queue.put(bucket, key, value) }
+// be changed afterwards. A key of more than 1024 bytes is replaced by its beginning
+// and its checksum, which then names the record as well.
+func (s *State) Put(bucket Bucket, key string, value []byte) {
+	s.queue.change(change{place: recordPlace(bucket, key), value: value})
+}
 
 // Delete removes a record. It only queues, as Put does.
-func (s *State) Delete(bucket Bucket, key string) { s.queue.put(bucket, key, nil) }
+func (s *State) Delete(bucket Bucket, key string) {
+	s.queue.change(change{place: recordPlace(bucket, key), deleted: true})
+}
 
 // Flush waits until all that was queued before is on the disk. Calls at the same
 // time share a transaction. Its error says that it is not: then what was queued
-// stays so, and is tried again with the next Flush and by Run.
+// stays so, and is tried again with the next Flush and by Run. When ctx is done it
+// no longer waits, but what is being written may get to the disk.
 func (s *State) Flush(ctx context.Context) error { return s.queue.flush(ctx, s.commit) }
 
 // Each calls f for every record of a bucket that is on the disk, in the order of
-// their keys; f may keep the value. Records that are damaged are left out, and
-// named by the error, which wraps [ErrDamaged]; an error of f ends it.
+// their keys; f may keep the value, and use the state. Records that are damaged are
+// left out, and named by the error, which wraps [ErrDamaged]; an error of f ends it.
 func (s *State) Each(bucket Bucket, f func(key string, value []byte) error) error {
+	var records []change
 	var damaged []error
-	err := s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			b := tx.Bucket([]byte(bucket))
-			if b == nil {
+	err := s.view(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(bucket))
+		if b == nil {
+			return nil
+		}
+		return b.ForEach(func(key, sealed []byte) error {
+			at := place{bucket, string(key)}
+			value, err := unseal(at, sealed)
+			if err != nil {
+				damaged = append(damaged, s.leftOut(at, err))
 				return nil
 			}
-			return b.ForEach(func(key, sealed []byte) error {
-				value, err := unseal(sealed)
-				if err != nil {
-					damaged = append(damaged, fmt.Errorf("record %q of %q in the state file %q: %w (%w)", key, bucket, s.path, ErrDamaged, err))
-					return nil
-				}
-				return f(string(key), append([]byte(nil), value...))
-			})
+			records = append(records, change{place: at, value: slices.Clone(value)})
+			return nil
 		})
 	})
-	return errors.Join(err, errors.Join(damaged...))
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if err := f(r.key, r.value); err != nil {
+			return errors.Join(err, errors.Join(damaged...))
+		}
+	}
+	return errors.Join(damaged...)
 }
 
 // commit writes a batch as one transaction.
-func (s *State) commit(batch []change) error {
-	return s.update("write to", func(tx *bbolt.Tx) error {
-		for _, c := range batch {
-			b, err := tx.CreateBucketIfNotExists([]byte(c.bucket))
-			if err != nil {
+func (s *State) commit(b *batch) error {
+	var grown int64
+	err := s.update("write to", func(tx *bbolt.Tx) error {
+		for _, c := range b.records {
+			if err := write(tx, c); err != nil {
 				return err
 			}
-			if c.value == nil {
-				err = b.Delete([]byte(c.key))
-			} else {
-				err = b.Put([]byte(c.key), seal(c.value))
+		}
+		var err error
+		grown, err = s.writeHistory(tx, b.history)
+		return err
+	})
+	if err != nil {
+		b.unneeded = s.absent(b)
+		return err
+	}
+	s.historySize += grown
+	return nil
+}
+
+func write(tx *bbolt.Tx, c change) error {
+	b, err := tx.CreateBucketIfNotExists([]byte(c.bucket))
+	if err != nil {
+		return err
+	}
+	if c.deleted {
+		return b.Delete([]byte(c.key))
+	}
+	return b.Put([]byte(c.key), seal(c.place, c.value))
+}
+
+// absent returns the records of a batch that need not be deleted, since they are
+// not on the disk: those that come and go while it takes nothing would pile up.
+func (s *State) absent(b *batch) map[place]bool {
+	absent := map[place]bool{}
+	err := s.view(func(tx *bbolt.Tx) error {
+		for _, c := range b.records {
+			if !c.deleted {
+				continue
 			}
-			if err != nil {
-				return err
+			if bucket := tx.Bucket([]byte(c.bucket)); bucket == nil || bucket.Get([]byte(c.key)) == nil {
+				absent[c.place] = true
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return nil
+	}
+	return absent
 }

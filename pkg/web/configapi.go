@@ -22,7 +22,7 @@ import (
 // maxConfigBody bounds one change of the configuration, in bytes.
 const maxConfigBody = 256 << 20
 
-// configAPI serves GET and POST of /api/srcprom/v1/config.
+// configAPI serves /api/srcprom/v1/config and what is below it.
 type configAPI struct {
 	configurer Configurer
 	readiness  func() client.Readiness
@@ -56,29 +56,55 @@ func (a *configAPI) get(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-func (a *configAPI) post(w http.ResponseWriter, r *http.Request) {
+func (a *configAPI) post(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.applyOrPlan) }
+
+func (a *configAPI) applyOrPlan(body []byte, mode configMode) (configDo, error) {
+	request, err := decodeConfigRequest(body)
+	if err != nil {
+		return nil, err
+	}
+	do := a.configurer.Apply
+	if mode.dryRun {
+		do = a.configurer.Plan
+	}
+	return func(ctx context.Context) (*config.Result, error) {
+		return do(ctx, config.Change{
+			Documents:  request.Documents,
+			Provenance: pushedNow(),
+			IfVersion:  request.IfVersion,
+			Strict:     mode.strict,
+		})
+	}, nil
+}
+
+func pushedNow() config.Provenance {
+	return config.Provenance{Source: config.SourceHTTP, At: time.Now().UTC()}
+}
+
+// configDo carries out what a request asks for, or plans it.
+type configDo func(context.Context) (*config.Result, error)
+
+// change serves what changes the configuration; decode reads the body of the
+// request.
+func (a *configAPI) change(w http.ResponseWriter, r *http.Request, decode func([]byte, configMode) (configDo, error)) {
 	if readiness := a.readiness(); !readiness.Ready {
 		setStopping(w, readiness)
 		writeError(w, http.StatusServiceUnavailable, strings.Join(readiness.Reasons, "; "))
 		return
 	}
-	request, mode, refusal := a.read(w, r)
+	body, mode, refusal := a.read(w, r)
 	if refusal != nil {
 		writeError(w, refusal.status, refusal.reason)
 		return
 	}
+	do, err := decode(body, mode)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	ctx, cancel := a.applyContext(r)
 	defer cancel()
-	do := a.configurer.Apply
-	if mode.dryRun {
-		do = a.configurer.Plan
-	}
-	result, err := do(ctx, config.Change{
-		Documents:  request.Documents,
-		Provenance: config.Provenance{Source: config.SourceHTTP, At: time.Now().UTC()},
-		IfVersion:  request.IfVersion,
-		Strict:     mode.strict,
-	})
+	result, err := do(ctx)
 	if err != nil {
 		a.writeFailure(ctx, w, err)
 		return
@@ -92,6 +118,8 @@ func (a *configAPI) writeFailure(ctx context.Context, w http.ResponseWriter, err
 	switch {
 	case refused:
 		writeJSON(w, http.StatusUnprocessableEntity, client.ErrorBody{Faults: wireFaults(faults)})
+	case errors.Is(err, config.ErrNotKept):
+		writeError(w, http.StatusNotFound, err.Error())
 	case errors.Is(err, config.ErrVersion):
 		writeError(w, http.StatusConflict, err.Error())
 	case ctx.Err() != nil || a.readiness().Stopping:
@@ -107,26 +135,22 @@ type refusal struct {
 	reason string
 }
 
-func (a *configAPI) read(w http.ResponseWriter, r *http.Request) (client.ConfigRequest, configMode, *refusal) {
-	var request client.ConfigRequest
+func (a *configAPI) read(w http.ResponseWriter, r *http.Request) ([]byte, configMode, *refusal) {
 	mode, err := parseConfigMode(r.URL.RawQuery)
 	if err != nil {
-		return request, mode, &refusal{http.StatusBadRequest, err.Error()}
+		return nil, mode, &refusal{http.StatusBadRequest, err.Error()}
 	}
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return request, mode, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want application/json", r.Header.Get("Content-Type"))}
+		return nil, mode, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want application/json", r.Header.Get("Content-Type"))}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.maxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return request, mode, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body: want at most %d bytes", tooLarge.Limit)}
+		return nil, mode, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body: want at most %d bytes", tooLarge.Limit)}
 	}
 	if err != nil {
-		return request, mode, &refusal{http.StatusBadRequest, fmt.Sprintf("read request body: %v", err)}
+		return nil, mode, &refusal{http.StatusBadRequest, fmt.Sprintf("read request body: %v", err)}
 	}
-	if request, err = decodeConfigRequest(body); err != nil {
-		return request, mode, &refusal{http.StatusBadRequest, err.Error()}
-	}
-	return request, mode, nil
+	return body, mode, nil
 }
 
 // configMode is what the query string of a change says.
@@ -159,25 +183,32 @@ func parseConfigMode(query string) (configMode, error) {
 	return mode, nil
 }
 
-// decodeConfigRequest takes exactly one JSON object of known fields. Text that is
-// not UTF-8 is refused, since the decoder would replace some of it in silence.
 func decodeConfigRequest(body []byte) (client.ConfigRequest, error) {
 	var request client.ConfigRequest
-	if !utf8.Valid(body) {
-		return request, errors.New("decode request body: want UTF-8")
-	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil {
-		return client.ConfigRequest{}, fmt.Errorf("decode request body: %w", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return client.ConfigRequest{}, errors.New("decode request body: want nothing after the object")
+	if err := decodeObject(body, &request); err != nil {
+		return client.ConfigRequest{}, err
 	}
 	if request.Documents == nil {
 		return client.ConfigRequest{}, errors.New(`decode request body: want "documents", an object`)
 	}
 	return request, nil
+}
+
+// decodeObject takes exactly one JSON object of known fields. Text that is not
+// UTF-8 is refused, since the decoder would replace some of it in silence.
+func decodeObject(body []byte, request any) error {
+	if !utf8.Valid(body) {
+		return errors.New("decode request body: want UTF-8")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(request); err != nil {
+		return fmt.Errorf("decode request body: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("decode request body: want nothing after the object")
+	}
+	return nil
 }
 
 func wireResult(result *config.Result) client.ConfigResult {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/prometheus/util/features"
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 
+	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
@@ -69,8 +71,20 @@ type Deps struct {
 	// Ready returns one line for each part that is not ready, and whether the
 	// server has begun to stop. It is called on each request and must not block.
 	Ready func() (reasons []string, stopping bool)
+	// Health says how each part is. It is called on each request and must not block.
+	// Nil: nobody watches.
+	Health func() client.Health
 	// Quit asks the process to stop. It must not wait for that.
 	Quit func()
+
+	// History and Explain answer questions about alerts; an error that has a method
+	// BadQuery says what is wrong with the question. Nil: there is no built-in
+	// Alertmanager.
+	History func(context.Context, client.HistoryQuery) (*client.History, error)
+	Explain func(context.Context, client.ExplainQuery) (*client.Explanations, error)
+	// Backup writes an archive of everything. It is called with the administration
+	// switched on only.
+	Backup func(context.Context, io.Writer) error
 
 	Features features.Collector
 	Version  apiv1.PrometheusVersion
@@ -88,9 +102,10 @@ type ScrapeRetriever interface {
 	apiv1.TargetRetriever
 }
 
-// Configurer is the one door to the configuration. Plan and Apply return
-// config.Faults for a configuration that is refused, and an error that wraps
-// config.ErrVersion when the version differs.
+// Configurer is the one door to the configuration. Plan and Apply, and those of a
+// roll back, return config.Faults for a configuration that is refused, an error that
+// wraps config.ErrVersion when the version differs, and one that wraps
+// config.ErrNotKept when there is no such version to go back to.
 type Configurer interface {
 	// Current returns what was last applied; nil before the first.
 	Current() *config.Accepted
@@ -100,11 +115,17 @@ type Configurer interface {
 	// Reload reads all files again and applies them. An error names what was
 	// refused, or what was set aside.
 	Reload(ctx context.Context) error
+	// ConfigHistory returns what was accepted, newest first, secrets redacted: up to
+	// limit versions that are less than before, which is 0 for the newest.
+	ConfigHistory(ctx context.Context, before uint64, limit int) (*client.ConfigHistory, error)
+	// PlanRollback says what Rollback would do.
+	PlanRollback(ctx context.Context, to config.Rollback) (*config.Result, error)
+	Rollback(ctx context.Context, to config.Rollback) (*config.Result, error)
 }
 
 // optionalDeps are the fields of Deps that may be nil.
 func optionalDeps() []string {
-	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager"}
+	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "Health", "History", "Explain"}
 }
 
 func (d Deps) validate() error {

@@ -30,6 +30,13 @@ func TestServer_AdminOffNamesItsFlag(t *testing.T) {
 	require.Contains(t, s.get(t, "/metrics").body, `prometheus_http_requests_total{code="403",handler="/api/v1/admin"} 3`)
 }
 
+func TestServer_BackupIsOffWithTheAdminAPI(t *testing.T) {
+	s := startServer(t) // a backup would panic
+	a := s.do(t, http.MethodPost, "/api/srcprom/v1/admin/backup", "", nil)
+	require.Equal(t, http.StatusForbidden, a.status)
+	require.JSONEq(t, `{"error":"admin API is not enabled: start with --web.enable-admin-api"}`, a.body)
+}
+
 func TestServer_AdminOnTakesSnapshots(t *testing.T) {
 	s := startServer(t, func(o *Options, _ *Deps) { o.EnableAdminAPI = true })
 	a := s.do(t, http.MethodPost, "/api/v1/admin/tsdb/snapshot", "", nil)
@@ -39,9 +46,10 @@ func TestServer_AdminOnTakesSnapshots(t *testing.T) {
 
 func TestServer_ConfigAPIOffNamesItsFlag(t *testing.T) {
 	s := startServer(t)
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		a := s.do(t, method, "/api/srcprom/v1/config", "{}", map[string]string{"Content-Type": "application/json"})
-		require.Equal(t, http.StatusForbidden, a.status, method)
+	for _, request := range []string{"GET /api/srcprom/v1/config", "POST /api/srcprom/v1/config", "POST /api/srcprom/v1/config/rollback"} {
+		method, path := split(request)
+		a := s.do(t, method, path, "{}", map[string]string{"Content-Type": "application/json"})
+		require.Equal(t, http.StatusForbidden, a.status, request)
 		require.JSONEq(t, `{"error":"configuration API is not enabled: start with --web.enable-config-api"}`, a.body)
 	}
 }
@@ -54,7 +62,7 @@ func TestServer_CrossOriginChangesAreRefused(t *testing.T) {
 		"POST /-/reload", "PUT /-/reload", "POST /-/quit", "PUT /-/quit", "POST /alertmanager/-/reload",
 		"POST /alertmanager/api/v2/alerts", "POST /alertmanager/api/v2/silences", "DELETE /alertmanager/api/v2/silence/d04ac2ed-9a1c-4e1a-8d4a-3d3d0ad4c5b4",
 		"POST /api/v1/admin/tsdb/snapshot", "PUT /api/v1/admin/tsdb/delete_series", "POST /api/v1/write", "POST /api/v1/otlp/v1/metrics",
-		"POST /api/srcprom/v1/config",
+		"POST /api/srcprom/v1/config", "POST /api/srcprom/v1/config/rollback", "POST /api/srcprom/v1/admin/backup",
 	}
 	for _, change := range changes {
 		method, path := split(change)

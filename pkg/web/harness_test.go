@@ -35,6 +35,7 @@ import (
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
@@ -48,6 +49,7 @@ type testServer struct {
 	base       string // scheme, address and route prefix
 	state      *readiness
 	configurer *fakeConfigurer
+	answers    *fakeAnswers
 	db         *tsdb.DB
 	log        *logBuffer
 	quit       chan struct{}
@@ -106,6 +108,7 @@ func testDeps(t *testing.T) (Options, Deps, *testServer) {
 	s := &testServer{
 		state:      &readiness{},
 		configurer: &fakeConfigurer{},
+		answers:    &fakeAnswers{},
 		db:         db,
 		log:        log,
 		quit:       make(chan struct{}),
@@ -145,6 +148,10 @@ func testDeps(t *testing.T) (Options, Deps, *testServer) {
 		Configurer: s.configurer,
 		Ready:      s.state.get,
 		Quit:       func() { close(s.quit) },
+		Health:     s.answers.health,
+		History:    s.answers.history,
+		Explain:    s.answers.explain,
+		Backup:     s.answers.backup,
 		Features:   features.NewRegistry(),
 		Version:    apiv1.PrometheusVersion{Version: "1.2.3"},
 	}, s
@@ -236,7 +243,11 @@ type fakeConfigurer struct {
 	applied []config.Change
 	reloads int
 	result  config.Result
+	history client.ConfigHistory
+	pages   [][2]uint64 // before and limit of each that was asked for
 	err     error
+
+	plannedBack, rolledBack []config.Rollback
 	// onReload replaces the counting.
 	onReload func(context.Context) error
 }
@@ -270,6 +281,58 @@ func (c *fakeConfigurer) Reload(ctx context.Context) error {
 	c.reloads++
 	return c.err
 }
+
+func (c *fakeConfigurer) ConfigHistory(_ context.Context, before uint64, limit int) (*client.ConfigHistory, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pages = append(c.pages, [2]uint64{before, uint64(limit)})
+	return &c.history, c.err
+}
+
+func (c *fakeConfigurer) PlanRollback(_ context.Context, to config.Rollback) (*config.Result, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plannedBack = append(c.plannedBack, to)
+	return &c.result, c.err
+}
+
+func (c *fakeConfigurer) Rollback(_ context.Context, to config.Rollback) (*config.Result, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rolledBack = append(c.rolledBack, to)
+	return &c.result, c.err
+}
+
+// fakeAnswers answers every question with the same, and records the questions.
+type fakeAnswers struct {
+	mu           sync.Mutex
+	histories    []client.HistoryQuery
+	explained    []client.ExplainQuery
+	page         client.History
+	explanations client.Explanations
+	parts        client.Health
+	err          error
+	// onBackup is Deps.Backup.
+	onBackup func(context.Context, io.Writer) error
+}
+
+func (a *fakeAnswers) history(_ context.Context, query client.HistoryQuery) (*client.History, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.histories = append(a.histories, query)
+	return &a.page, a.err
+}
+
+func (a *fakeAnswers) explain(_ context.Context, query client.ExplainQuery) (*client.Explanations, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.explained = append(a.explained, query)
+	return &a.explanations, a.err
+}
+
+func (a *fakeAnswers) health() client.Health { return a.parts }
+
+func (a *fakeAnswers) backup(ctx context.Context, w io.Writer) error { return a.onBackup(ctx, w) }
 
 // logBuffer holds what was logged.
 type logBuffer struct {

@@ -59,6 +59,12 @@ func TestOpenAPI_SchemasAreTheWireTypes(t *testing.T) {
 		reflect.TypeFor[client.Config](), reflect.TypeFor[client.Document](), reflect.TypeFor[client.Provenance](),
 		reflect.TypeFor[client.ConfigRequest](), reflect.TypeFor[client.ConfigResult](), reflect.TypeFor[client.SetAside](),
 		reflect.TypeFor[client.Fault](), reflect.TypeFor[client.Readiness](), reflect.TypeFor[client.ErrorBody](),
+		reflect.TypeFor[client.ConfigHistory](), reflect.TypeFor[client.ConfigVersion](), reflect.TypeFor[client.DocumentChange](),
+		reflect.TypeFor[client.RollbackRequest](), reflect.TypeFor[client.History](), reflect.TypeFor[client.HistoryEntry](),
+		reflect.TypeFor[client.Explanations](), reflect.TypeFor[client.Explanation](), reflect.TypeFor[client.ExplainedRule](),
+		reflect.TypeFor[client.ExplainedRoute](), reflect.TypeFor[client.ExplainedSilence](), reflect.TypeFor[client.ExplainedInhibition](),
+		reflect.TypeFor[client.ExplainedIntegration](), reflect.TypeFor[client.Health](), reflect.TypeFor[client.PartHealth](),
+		reflect.TypeFor[client.HealthProblem](),
 	}
 	require.Len(t, schemas, len(types))
 	for _, typ := range types {
@@ -95,13 +101,23 @@ func fields(typ reflect.Type) func(func(reflect.StructField) bool) {
 }
 
 func TestOpenAPI_NamesTheParametersThatAreTaken(t *testing.T) {
-	for _, parameter := range parseOpenAPI(t).Paths["/config"]["post"].Parameters {
-		for _, value := range []string{"0", "1"} {
-			_, err := parseConfigMode(parameter.Name + "=" + value)
-			require.NoError(t, err)
+	for _, path := range []string{"/config", "/config/rollback"} {
+		parameters := parseOpenAPI(t).Paths[path]["post"].Parameters
+		for _, parameter := range parameters {
+			for _, value := range []string{"0", "1"} {
+				_, err := parseConfigMode(parameter.Name + "=" + value)
+				require.NoError(t, err)
+			}
 		}
+		require.Len(t, parameters, reflect.TypeFor[configMode]().NumField())
 	}
-	require.Len(t, parseOpenAPI(t).Paths["/config"]["post"].Parameters, reflect.TypeFor[configMode]().NumField())
+	for path, known := range map[string][]string{"/history": historyParams(), "/explain": explainParams(), "/config/history": configHistoryParams()} {
+		var described []string
+		for _, parameter := range parseOpenAPI(t).Paths[path]["get"].Parameters {
+			described = append(described, parameter.Name)
+		}
+		require.ElementsMatch(t, known, described, path)
+	}
 }
 
 func TestOpenAPI_IsServed(t *testing.T) {

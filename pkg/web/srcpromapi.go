@@ -24,9 +24,16 @@ func (s *Server) endpoints() []endpoint {
 		applyContext: s.applyContext,
 		maxBody:      maxConfigBody,
 	}
+	alerts := &alertsAPI{history: s.deps.History, explain: s.deps.Explain, readiness: s.readiness}
 	return []endpoint{
 		{http.MethodGet, "/config", s.whenConfigAPI(configuration.get)},
 		{http.MethodPost, "/config", s.whenConfigAPI(configuration.post)},
+		{http.MethodGet, "/config/history", configuration.history},
+		{http.MethodPost, "/config/rollback", s.whenConfigAPI(configuration.rollback)},
+		{http.MethodGet, "/history", alerts.serveHistory},
+		{http.MethodGet, "/explain", alerts.serveExplain},
+		{http.MethodGet, "/health", s.serveHealth},
+		{http.MethodPost, "/admin/backup", s.whenAdminAPI(s.serveBackup)},
 		{http.MethodGet, "/ready", s.serveReadiness},
 		{http.MethodGet, "/openapi.yaml", serveOpenAPI},
 	}
@@ -41,12 +48,18 @@ func (s *Server) srcpromAPI() http.Handler {
 }
 
 func (s *Server) whenConfigAPI(h http.HandlerFunc) http.HandlerFunc {
-	if s.opts.EnableConfigAPI {
+	return unlessOff(h, s.opts.EnableConfigAPI, "configuration API is not enabled: start with --web.enable-config-api")
+}
+
+func (s *Server) whenAdminAPI(h http.HandlerFunc) http.HandlerFunc {
+	return unlessOff(h, s.opts.EnableAdminAPI, "admin API is not enabled: start with --web.enable-admin-api")
+}
+
+func unlessOff(h http.HandlerFunc, on bool, reason string) http.HandlerFunc {
+	if on {
 		return h
 	}
-	return func(w http.ResponseWriter, _ *http.Request) {
-		writeError(w, http.StatusForbidden, "configuration API is not enabled: start with --web.enable-config-api")
-	}
+	return func(w http.ResponseWriter, _ *http.Request) { writeError(w, http.StatusForbidden, reason) }
 }
 
 func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {

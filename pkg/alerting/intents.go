@@ -1,0 +1,112 @@
+package alerting
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
+
+	"github.com/sourcegraph/srcprom/pkg/client"
+	"github.com/sourcegraph/srcprom/pkg/state"
+)
+
+// An intent is on the disk while a notification is being sent: the decision that
+// it has been delivered, before its time. One that is found at the start is in
+// doubt, as nobody knows whether the receiver has got it.
+
+// intentKey is of the same length whatever the labels are: the length of a key is
+// limited.
+func intentKey(at integrationID, group string) string {
+	sum := sha256.Sum256([]byte(at.receiver + "\xff" + at.integration + "\xff" + group))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// intend puts on the disk what is about to be sent. Where that cannot be written
+// the notification is sent all the same.
+func (s *sender) intend(ctx context.Context, n *notification) {
+	value, err := s.history.packer.pack(n.decision)
+	if err == nil {
+		s.state.Put(state.Intents, n.key, value)
+		err = s.flush(ctx)
+	}
+	switch {
+	case err == nil:
+		s.sent.unwritable.Store(false)
+	case ctx.Err() == nil:
+		s.sent.unwritten.Inc()
+		if s.sent.unwritable.CompareAndSwap(false, true) {
+			s.log.Error("Notifications are sent although what is being sent cannot be written: should the server be killed meanwhile, it does not know that they may be sent twice",
+				"receiver", s.at.receiver, "integration", s.at.integration, "group_key", n.decision.GroupKey, "err", err)
+		}
+	}
+}
+
+func (s *sender) forget(n *notification) { s.state.Delete(state.Intents, n.key) }
+
+const inDoubt = "the server was killed between sending and the answer; it is sent once more"
+
+// recoverIntents takes up what a crash has left. Nothing has to be sent here: of
+// what is in doubt the notification log knows nothing, so that it is sent once
+// more by the next flush of its group, if its alerts are still what they were.
+func (p *pipelines) recoverIntents(ctx context.Context) {
+	err := p.state.Each(state.Intents, func(key string, value []byte) error {
+		p.state.Delete(state.Intents, key)
+		left, err := unpack(value)
+		if err != nil {
+			p.log.Warn("Intent of a notification left out, as it cannot be read", "err", err)
+			return nil
+		}
+		p.recoverIntent(ctx, left)
+		return nil
+	})
+	if err := errors.Join(err, p.flush(ctx)); err != nil {
+		p.log.Error("Notifications in doubt may be missing in the history, or be in it twice", "err", err)
+	}
+}
+
+func (p *pipelines) recoverIntent(ctx context.Context, d *decision) {
+	entry := entryOf(p.notified, logReceiver(d.Receiver, d.Integration), d.GroupKey)
+	if entry != nil && entry.Timestamp.AsTime().UnixNano() >= d.Begun {
+		// The entry came on the disk with one write, and what follows it missed that.
+		if !p.hasRecorded(ctx, d) {
+			p.history.add(d)
+		}
+		return
+	}
+	d.Outcome, d.InDoubt, d.Error = client.OutcomeFailed, true, inDoubt
+	p.history.add(d)
+	p.sent.inDoubt.Inc()
+	p.log.Warn("Notification in doubt: the server was killed before the receiver answered, so it is sent once more",
+		"receiver", d.Receiver, "integration", d.Integration, "group_key", d.GroupKey, "begun", time.Unix(0, d.Begun))
+}
+
+// logReceiver is how the notification log calls an integration such as
+// "webhook[0]".
+func logReceiver(receiver, integration string) *nflogpb.Receiver {
+	kind, index, _ := strings.Cut(strings.TrimSuffix(integration, "]"), "[")
+	i, _ := strconv.ParseUint(index, 10, 32)
+	return &nflogpb.Receiver{GroupName: receiver, Integration: kind, Idx: uint32(i)}
+}
+
+// hasRecorded tells whether the history has the outcome of a notification, which
+// can only be among the last ones before the crash.
+func (p *pipelines) hasRecorded(ctx context.Context, wanted *decision) bool {
+	const last = 1000
+	entries, err := p.state.History(ctx, 0, last)
+	if err != nil {
+		return false
+	}
+	for _, entry := range entries {
+		d, err := unpack(entry.Value)
+		if err == nil && d.Outcome == client.OutcomeDelivered && d.Begun == wanted.Begun &&
+			d.GroupKey == wanted.GroupKey && d.Receiver == wanted.Receiver && d.Integration == wanted.Integration {
+			return true
+		}
+	}
+	return false
+}

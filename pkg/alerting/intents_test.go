@@ -1,0 +1,174 @@
+package alerting
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/client"
+	"github.com/sourcegraph/srcprom/pkg/state"
+)
+
+// killed is a Manager with what the disk had at this moment of another one.
+func (h *harness) killed() *harness {
+	h.t.Helper()
+	file, err := os.ReadFile(filepath.Join(h.opts.DataDir, "srcprom", "state.db"))
+	require.NoError(h.t, err)
+	dir := h.t.TempDir()
+	require.NoError(h.t, os.Mkdir(filepath.Join(dir, "srcprom"), 0o700))
+	require.NoError(h.t, os.WriteFile(filepath.Join(dir, "srcprom", "state.db"), file, 0o600))
+	return newHarness(h.t, func(o *Options, d *Deps) {
+		o.DataDir = dir
+		d.State = openState(h.t, dir)
+	})
+}
+
+func (h *harness) intents() (left []*decision) {
+	h.t.Helper()
+	require.NoError(h.t, h.engine.state.Flush(h.t.Context()))
+	require.NoError(h.t, h.engine.state.Each(state.Intents, func(_ string, value []byte) error {
+		d, err := unpack(value)
+		left = append(left, d)
+		return err
+	}))
+	return left
+}
+
+// holding is a receiver that answers when it is told to.
+func holding(t *testing.T) (hook *webhookServer, begun chan struct{}, answer func()) {
+	begun, release := make(chan struct{}, 10), make(chan struct{})
+	hook = newWebhook(t, func(int, http.ResponseWriter, *http.Request) bool {
+		begun <- struct{}{}
+		<-release
+		return true
+	})
+	return hook, begun, func() { close(release) }
+}
+
+func TestIntent_KilledWhileSendingIsInDoubtAndRepeatedOnce(t *testing.T) {
+	hook, begun, answer := holding(t)
+	h := running(t, webhookYML(hook.URL))
+	h.fire("DiskFull")
+	<-begun
+	next := h.killed()
+	answer()
+	hook.requireMessages(t, 1)
+
+	requireMetric(t, next.promReg, 1, "srcprom_notifications_in_doubt_total")
+	entry := next.requireHistory(client.HistoryQuery{}, "DiskFull firing: failed team/webhook[0], first notification")[0]
+	require.True(t, entry.InDoubt)
+	require.Equal(t, "the server was killed between sending and the answer; it is sent once more", entry.Error)
+	require.Empty(t, next.intents())
+	again := next.killed()
+	requireMetric(t, again.promReg, 0, "srcprom_notifications_in_doubt_total")
+
+	next.start()
+	next.apply(effective(t, webhookYML(hook.URL)))
+	next.fire("DiskFull")
+	next.requireHistory(client.HistoryQuery{},
+		"DiskFull firing: failed team/webhook[0], first notification",
+		"DiskFull firing: delivered team/webhook[0], first notification",
+		"DiskFull firing: deduplicated team/webhook[0], repeat interval not elapsed",
+	)
+	hook.requireMessages(t, 2)
+}
+
+func TestIntent_OutcomeRemovesIt(t *testing.T) {
+	hook := newWebhook(t, func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/refuse" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+		return true
+	})
+	h := running(t, routeYML("team", "routes:", `- {matchers: [alertname="Refused"], receiver: refusing}`)+
+		"receivers:\n"+webhookReceiver("team", hook.URL)+webhookReceiver("refusing", hook.URL+"/refuse"))
+	h.fire("DiskFull", "Refused")
+	h.requireEntries(3)
+	require.Eventually(t, func() bool { return h.engine.stage.inFlight() == 0 && len(h.intents()) == 0 }, patience, tick,
+		"intents are left")
+	requireMetric(t, h.killed().promReg, 0, "srcprom_notifications_in_doubt_total")
+}
+
+func TestIntent_OnlyThatOfTheHangingIntegrationIsLeft(t *testing.T) {
+	hook, begun, answer := holding(t)
+	defer answer()
+	quick := newWebhook(t, nil)
+	h := newHarness(t, func(o *Options, _ *Deps) { o.DrainTimeout = 10 * time.Millisecond }).start()
+	h.apply(effective(t, webhookYML(hook.URL)+"  - url: "+quick.URL+"\n"))
+	h.fire("DiskFull")
+	<-begun
+	h.requireHistory(client.HistoryQuery{}, "DiskFull firing: delivered team/webhook[1], first notification")
+	left := h.intents()
+	require.Len(t, left, 1)
+	require.Equal(t, "team", left[0].Receiver)
+	require.Equal(t, "webhook[0]", left[0].Integration)
+	require.Equal(t, `{}:{alertname="DiskFull"}`, left[0].GroupKey)
+}
+
+// The write of the entry in the notification log may come before that of the rest.
+func TestIntent_KilledAfterTheLogEntryIsDelivered(t *testing.T) {
+	hook := newWebhook(t, nil)
+	h := running(t, webhookYML(hook.URL))
+	h.fire("DiskFull")
+	delivered := h.requireHistory(client.HistoryQuery{Outcome: client.OutcomeDelivered},
+		"DiskFull firing: delivered team/webhook[0], first notification")[0]
+	for name, c := range map[string]struct {
+		begun int64
+		want  int
+	}{
+		"and after the history":  {h.lastBegun(), 1},
+		"and before the history": {h.lastBegun() - 1, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.engine.pipelines.recoverIntent(t.Context(), &decision{
+				Outcome: client.OutcomeDelivered, Receiver: "team", Integration: "webhook[0]", GroupKey: delivered.GroupKey, Begun: c.begun,
+				Alerts: []decidedAlert{{Labels: model.LabelSet{"alertname": "DiskFull"}}},
+			})
+			require.Len(t, h.history(client.HistoryQuery{Outcome: client.OutcomeDelivered}), c.want)
+			require.Empty(t, h.history(client.HistoryQuery{Outcome: client.OutcomeFailed}))
+		})
+	}
+}
+
+// lastBegun is when the last notification was begun.
+func (h *harness) lastBegun() int64 {
+	entries, err := h.engine.state.History(h.t.Context(), 0, 100)
+	require.NoError(h.t, err)
+	for _, entry := range entries {
+		d, err := unpack(entry.Value)
+		require.NoError(h.t, err)
+		if d.Outcome == client.OutcomeDelivered {
+			return d.Begun
+		}
+	}
+	return 0
+}
+
+func TestIntent_UnreadableIsLeftOut(t *testing.T) {
+	h := newHarness(t, nil)
+	h.engine.state.Put(state.Intents, "a", []byte("?"))
+	h.engine.state.Put(state.Intents, "b", []byte("j{}"))
+	require.NoError(t, h.engine.state.Flush(t.Context()))
+	next := h.killed()
+	require.Empty(t, next.intents())
+	require.Empty(t, next.history(client.HistoryQuery{}))
+}
+
+func TestIntent_NotificationIsSentWhereItCannotBeWritten(t *testing.T) {
+	hook := newWebhook(t, nil)
+	h := running(t, webhookYML(hook.URL))
+	h.disk.fail(errDiskFull)
+	h.fire("DiskFull")
+	hook.requireMessages(t, 1)
+	requireMetric(t, h.promReg, 1, "srcprom_notification_intents_unwritten_total")
+	h.fire("Other")
+	hook.requireMessages(t, 2)
+	requireMetric(t, h.promReg, 2, "srcprom_notification_intents_unwritten_total")
+	require.Equal(t, map[string]int{"DiskFull": 1, "Other": 1}, hook.names(), "what was sent is not repeated either")
+	h.disk.mend()
+}

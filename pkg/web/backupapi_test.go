@@ -1,0 +1,81 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/client"
+)
+
+func withAdminAPI(o *Options, _ *Deps) { o.EnableAdminAPI = true }
+
+func TestBackup_IsAnAttachment(t *testing.T) {
+	s := startServer(t, withAdminAPI)
+	archive := strings.Repeat("archive", 100_000)
+	s.answers.onBackup = func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, archive)
+		return err
+	}
+	var got bytes.Buffer
+	require.NoError(t, configClient(t, s).Backup(t.Context(), &got))
+	require.Equal(t, archive, got.String())
+
+	a := s.do(t, http.MethodPost, "/api/srcprom/v1/admin/backup", "", nil)
+	require.Equal(t, "application/gzip", a.header.Get("Content-Type"))
+	require.Regexp(t, `^attachment; filename="srcprom-\d{8}T\d{6}Z\.tar\.gz"$`, a.header.Get("Content-Disposition"))
+	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+	require.Equal(t, http.StatusMethodNotAllowed, s.get(t, "/api/srcprom/v1/admin/backup").status)
+}
+
+func TestBackup_WhatCannotBeginIsAnError(t *testing.T) {
+	s := startServer(t, withAdminAPI)
+	s.answers.onBackup = func(context.Context, io.Writer) error { return errors.New("no space left") }
+	var got bytes.Buffer
+	err := configClient(t, s).Backup(t.Context(), &got)
+	var refused *client.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, http.StatusInternalServerError, refused.Status)
+	require.Equal(t, "no space left", refused.Message)
+	require.Zero(t, got.Len())
+
+	s.state.set(false, "storage: opening")
+	require.ErrorContains(t, configClient(t, s).Backup(t.Context(), &got), "503 Service Unavailable: storage: opening")
+}
+
+func TestBackup_WhatBreaksOffIsNotTakenForWhole(t *testing.T) {
+	s := startServer(t, withAdminAPI)
+	s.answers.onBackup = func(_ context.Context, w io.Writer) error {
+		_, err := io.WriteString(w, strings.Repeat("half", 10_000))
+		return errors.Join(err, errors.New("a block has vanished"))
+	}
+	err := configClient(t, s).Backup(t.Context(), io.Discard)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, err, "the server broke off, its log says why")
+	require.Contains(t, s.log.String(), "a block has vanished")
+	require.NotContains(t, s.log.String(), "Panic while serving")
+}
+
+func TestBackup_EndsWhenItsClientGoes(t *testing.T) {
+	s := startServer(t, withAdminAPI)
+	begun, ended := make(chan struct{}), make(chan struct{})
+	s.answers.onBackup = func(ctx context.Context, _ io.Writer) error {
+		defer close(ended)
+		close(begun)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-begun
+		cancel()
+	}()
+	require.ErrorIs(t, configClient(t, s).Backup(ctx, io.Discard), context.Canceled)
+	<-ended
+}
