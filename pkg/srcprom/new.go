@@ -158,7 +158,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		Logger: s.log, Registerer: registry, Features: feats, Parser: s.store.Parser(),
 		Appendable: s.store.Storage(), Queryable: s.store.Local(),
 		QueryFunc:   promrules.EngineQueryFunc(s.store.Engine(), s.store.Storage()),
-		Notify:      promrules.SendAlerts(s.alerting, s.externalURL.String()),
+		Notify:      sendAlerts(s.alerting, s.externalURL.String()),
 		ExternalURL: s.externalURL,
 	})
 	if err != nil {
@@ -184,6 +184,7 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Configurer: s,
 		Ready:      s.readiness,
 		Quit:       s.Quit,
+		History:    s.alerting.History,
 		Backup:     s.Backup,
 		Explain:    s.Explain,
 		Features:   feats,
