@@ -38,10 +38,10 @@ type refAlert struct {
 }
 
 type refGroup struct {
-	key     refKey
-	opts    *dispatch.RouteOpts
-	alerts  map[string]*refAlert
-	wake    time.Duration
+	key    refKey
+	opts   *dispatch.RouteOpts
+	alerts map[string]*refAlert
+	wake   time.Duration
 }
 
 // refSend is a notification on its way. Nothing else of its group can be sent then.
@@ -295,4 +295,3 @@ func (r *reference) settle(g *refGroup, s *refSend) {
 		delete(r.groups, g.key)
 	}
 }
-

@@ -100,7 +100,9 @@ func (s *scenario) compare() {
 		if i < len(want) && i < len(have) && want[i] == have[i] {
 			continue
 		}
-		lines := func(all []told) string { return strings.Join(texts(all[max(0, min(i-3, len(all))):min(i+3, len(all))]), "\n\t") }
+		lines := func(all []told) string {
+			return strings.Join(texts(all[max(0, min(i-3, len(all))):min(i+3, len(all))]), "\n\t")
+		}
 		require.FailNow(s.t, "another notification", "seed %d\nwant\n\t%s\nhave\n\t%s\nafter\n\t%s",
 			s.seed, lines(want), lines(have), strings.Join(s.before(want, have, i), "\n\t"))
 	}

@@ -36,7 +36,7 @@ type stage struct {
 	notified notificationLog // set before the first flush
 	locks    keyedLocks
 	timers   groupTimers
-	serials  uint64 // dispatchers so far; guarded by engine.mu
+	serials  uint64          // dispatchers so far; guarded by engine.mu
 	kill     context.Context // done when what is being sent has to end
 	cut      context.CancelFunc
 
