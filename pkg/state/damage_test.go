@@ -241,7 +241,10 @@ func TestOpen_WhatIsNoStateIsSetAside(t *testing.T) {
 
 func noise(n int) []byte {
 	data := make([]byte, n)
-	rand.NewChaCha8([32]byte{1}).Read(data)
+	random := rand.New(rand.NewPCG(5, 6))
+	for i := range data {
+		data[i] = byte(random.Uint32())
+	}
 	return data
 }
 

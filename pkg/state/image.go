@@ -84,7 +84,7 @@ func (img *image) readMeta(at int) (m meta, pageSize int) {
 	}
 	b := slices.Clone(img.data[at+headerSize : at+headerSize+metaSize])
 	if !validMeta(b) {
-		if !repair(b) {
+		if !repairMeta(b) {
 			return meta{}, 0
 		}
 		img.faults = append(img.faults, fmt.Errorf("page at %d: a bit has flipped", at))
@@ -100,10 +100,11 @@ func (img *image) readMeta(at int) (m meta, pageSize int) {
 func validMeta(b []byte) bool {
 	sum := fnv.New64a()
 	sum.Write(b[:metaSize-8])
-	return native.Uint32(b) == magic && native.Uint32(b[4:]) == fileVersion && native.Uint64(b[metaSize-8:]) == sum.Sum64()
+	pageSize := native.Uint32(b[8:])
+	return pageSize >= 1024 && pageSize&(pageSize-1) == 0 && native.Uint32(b) == magic && native.Uint32(b[4:]) == fileVersion && native.Uint64(b[metaSize-8:]) == sum.Sum64()
 }
 
-func repair(b []byte) bool {
+func repairMeta(b []byte) bool {
 	for bit := range len(b) * 8 {
 		b[bit/8] ^= 1 << (bit % 8)
 		if validMeta(b) {

@@ -198,8 +198,8 @@ func TestFlush_DeadlineHoldsWhileTheDiskHangs(t *testing.T) {
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
 	select {
-	case <-closed:
-		t.Error("Close did not wait for the commit")
+	case err := <-closed:
+		t.Errorf("Close did not wait for the commit: %v", err)
 	case d.hold <- struct{}{}:
 	}
 	require.NoError(t, <-closed)

@@ -80,14 +80,22 @@ func (s *salvage) used() []bool {
 	return used
 }
 
-// leaf returns a page that may be a leaf.
-func (s *salvage) leaf(id int, used []bool) (page, bool) {
+// leaf returns a page that may be a leaf. It is believed to go on as long as the
+// pages behind it are none of their own.
+func (s *salvage) leaf(id int, used []bool) (p page, ok bool) {
 	if !used[id] {
 		return page{}, false
 	}
-	p, ok := page{}, false
-	_ = catch(func() error { p, ok = s.img.header(uint64(id)); return nil }) // then it is not ok
-	return p, ok && p.flags != branchFlag && p.flags != freelistFlag
+	err := catch(func() error {
+		p, ok = s.img.header(uint64(id))
+		end := id + 1
+		for next, there := s.img.header(uint64(end)); there && next.id != uint64(end); next, there = s.img.header(uint64(end)) {
+			end++
+		}
+		p.body = p.body[:min(len(p.body), (end-id)*s.img.pageSize)]
+		return nil
+	})
+	return p, err == nil && ok && p.flags != branchFlag && p.flags != freelistFlag
 }
 
 // findNames looks for buckets that are not known here.
@@ -108,7 +116,7 @@ func (s *salvage) findNames(used []bool) {
 	}
 }
 
-// readLeaf takes the records of a page whose body may reach too far.
+// readLeaf takes the records of a page.
 func (s *salvage) readLeaf(p page, outer bool) (found, lost int, err error) {
 	p.flags = leafFlag
 	sure, all := p.entries()

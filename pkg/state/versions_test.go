@@ -67,7 +67,7 @@ func TestAccept_OfTheOneBeforeTakesBack(t *testing.T) {
 	first := &Version{Accepted: *smallAccepted(1), Changes: []string{"all"}}
 	require.NoError(t, s.Accept(first))
 	accepted(t, s, 2)
-	require.NoError(t, s.SetAccepted(smallAccepted(1)))
+	require.NoError(t, s.Accept(&Version{Accepted: *smallAccepted(1)}))
 
 	require.Equal(t, []uint64{1}, listed(t, s, 0, 10))
 	v, err := s.VersionAt(1)
@@ -77,7 +77,7 @@ func TestAccept_OfTheOneBeforeTakesBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, uint64(1), got.Version)
 
-	require.NoError(t, s.SetAccepted(&config.Accepted{}), "before the first there was none")
+	require.NoError(t, s.Accept(&Version{Accepted: config.Accepted{}}), "before the first there was none")
 	require.Empty(t, listed(t, s, 0, 10))
 }
 
@@ -86,7 +86,7 @@ func TestAccept_SameVersionAgainReplacesOnlyWhatIsAccepted(t *testing.T) {
 	accepted(t, s, 1)
 	again := smallAccepted(1)
 	again.LastRead = map[string]string{"a": "b"}
-	require.NoError(t, s.SetAccepted(again))
+	require.NoError(t, s.Accept(&Version{Accepted: *again}))
 	got, err := s.Accepted()
 	require.NoError(t, err)
 	require.Equal(t, again, got)
@@ -110,7 +110,7 @@ func TestVersions_BoundedInSizeButForTheLast(t *testing.T) {
 	for i, size := range []int{1, 10 << 20, 10 << 20, 10 << 20, 40 << 20, 1} {
 		a := smallAccepted(uint64(i + 1))
 		a.Documents["big"] = config.Document{Content: strings.Repeat("x", size)}
-		require.NoError(t, s.SetAccepted(a))
+		require.NoError(t, s.Accept(&Version{Accepted: *a}))
 		require.Equal(t, [][]uint64{{1}, {2, 1}, {3, 2, 1}, {4, 3, 2, 1}, {5}, {6}}[i], listed(t, s, 0, 10))
 	}
 }
