@@ -103,8 +103,8 @@ type HistoryOptions struct {
 
 // What Options.Builtin may be.
 const (
-	// BuiltinSelf adds rules about the server's own health and, where there is
-	// no prometheus document, a configuration that scrapes the server.
+	// BuiltinSelf adds, where there is no prometheus document, a configuration that
+	// scrapes the server.
 	BuiltinSelf = "self"
 	// BuiltinNone adds nothing.
 	BuiltinNone = "none"
