@@ -14,7 +14,6 @@ func (f *flags) addDeprecated() {
 	f.noted("web.console.templates", "there are no console templates; dashboards belong in Grafana")
 	f.noted("web.console.libraries", "there are no console templates; dashboards belong in Grafana")
 	f.noted("web.user-assets", "static files are not served; put a web server or reverse proxy beside")
-	f.noted("alertmanager.storage.path", "--storage.tsdb.path is the one data directory")
 	f.noted("alertmanager.web.listen-address", "everything is served on --web.listen-address, Alertmanager under /alertmanager")
 	f.noted("alertmanager.web.external-url", "it is derived from --web.external-url")
 	f.noted("alertmanager.web.route-prefix", "it is /alertmanager below --web.route-prefix")

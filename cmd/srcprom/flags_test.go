@@ -95,11 +95,11 @@ func isIn(f *flags, name string, titles ...string) bool {
 }
 
 func TestFlags_WhatHasNoMeaningHereSaysWhatHas(t *testing.T) {
-	s := parsed(t, nil, "--web.console.templates=x", "--alertmanager.web.systemd-socket", "--alertmanager.storage.path", "/alertmanager", "--no-web.enable-lifecycle")
+	s := parsed(t, nil, "--web.console.templates=x", "--alertmanager.web.systemd-socket", "--alertmanager.log.level", "debug", "--no-web.enable-lifecycle")
 	require.Equal(t, []string{
 		"--web.console.templates is ignored: there are no console templates; dashboards belong in Grafana",
 		"--alertmanager.web.systemd-socket is ignored: --web.systemd-socket holds for everything",
-		"--alertmanager.storage.path is ignored: --storage.tsdb.path is the one data directory",
+		"--alertmanager.log.level is ignored: --log.level holds for everything",
 	}, s.warnings)
 }
 

@@ -23,7 +23,7 @@ func (e *engine) handler(prefix string) http.Handler {
 	if prefix != "/" {
 		router = router.WithPrefix(prefix)
 	}
-	return e.api.Register(router, prefix)
+	return e.durably(e.api.Register(router, prefix))
 }
 
 // whenConfigured stands before the API, which knows no state without

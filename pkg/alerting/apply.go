@@ -149,6 +149,7 @@ func (m *Manager) run(next *design) error {
 	if m.engine != nil {
 		resolveTimeout := time.Duration(next.blueprint.conf.Global.ResolveTimeout)
 		m.engine.intake.settings.Store(newIntakeSettings(next.prom, resolveTimeout))
+		m.engine.reconciler.nudge()
 	}
 	m.external.apply(next.prom)
 	return nil

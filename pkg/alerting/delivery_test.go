@@ -155,8 +155,7 @@ func TestManager_StopFinishesNotificationsInFlight(t *testing.T) {
 
 func TestManager_RestartDoesNotRepeatAndKeepsSilences(t *testing.T) {
 	hook := newWebhook(t, nil)
-	dir := t.TempDir()
-	first := newHarness(t, func(o *Options, _ *Deps) { o.DataDir = dir }).start()
+	first := newHarness(t, nil).start()
 	first.apply(effective(t, webhookYML(hook.URL)))
 	first.fire("DiskFull")
 	hook.requireMessages(t, 1)
@@ -164,10 +163,8 @@ func TestManager_RestartDoesNotRepeatAndKeepsSilences(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Eventually(t, func() bool { return first.engine.stage.inFlight() == 0 }, patience, tick, "still sending")
 	first.stop()
-	requireMode(t, dir+"/silences", 0o600)
-	requireMode(t, dir+"/nflog", 0o600)
 
-	second := newHarness(t, func(o *Options, _ *Deps) { o.DataDir = dir }).start()
+	second := first.again(nil).start()
 	second.apply(effective(t, webhookYML(hook.URL)))
 	second.fire("DiskFull", "Noise", "New")
 	hook.requireMessages(t, 2)

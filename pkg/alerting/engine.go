@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,21 +48,23 @@ type engine struct {
 	metrics     *metrics
 	releases    lifecycle.Stack
 
-	recorder        eventrecorder.Recorder
-	peer            *cluster.Peer // nil without a cluster
-	clusterCounters *counters.Registerer
-	notified        *nflog.Log
-	silences        *silence.Silences
-	silencer        *silence.Silencer
-	alerts          *mem.Alerts
-	groups          marker.GroupMarker
-	pipelines       *pipelines
-	dispatch        *dispatch.DispatcherMetrics
-	api             *api.API
-	conns           *connections
-	stage           *stage
-	intake          *intake
-	queue           *handoff
+	recorder  eventrecorder.Recorder
+	peer      *cluster.Peer // nil without a cluster
+	notified  *nflog.Log
+	silences  *silence.Silences
+	silencer  *silence.Silencer
+	alerts    *alertStore
+	groups    marker.GroupMarker
+	pipelines *pipelines
+	dispatch  *dispatch.DispatcherMetrics
+	api       *api.API
+	conns     *connections
+	stage     *stage
+	intake    *intake
+	queue     *handoff
+
+	durable
+	clusterCounters *counters.Registerer // see health.go
 
 	dispatcher atomic.Pointer[dispatcher] // nil before the first configuration
 	running    sync.WaitGroup             // dispatchers, inhibitors
@@ -91,9 +92,7 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 		}
 	}()
 	features := parseFeatures(deps.Logger, opts.Features)
-	if err := prepareDir(opts.DataDir); err != nil {
-		return nil, err
-	}
+	e.newDurable(deps)
 	if err := e.newCluster(deps.Registerer); err != nil {
 		return nil, err
 	}
@@ -102,7 +101,7 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 		return nil, err
 	}
 	e.stage.notified = e.notified
-	if err := e.newAlerts(features, deps.Registerer); err != nil {
+	if err := e.newAlerts(features, deps); err != nil {
 		return nil, err
 	}
 	e.newPipelines(features, deps)
@@ -141,25 +140,19 @@ func (e *engine) newRecorder(features featurecontrol.Flagger, reg prometheus.Reg
 	e.releases.Push("close event recorder", e.recorder.Close)
 }
 
-// newLogs reads silences and notification log from their snapshots. Where one is
-// damaged, upstream returns an empty one beside the error, and we go on with that.
+// newLogs makes silences and notification log with what the state and snapshots
+// know of them. Hooks and peers come last: what is restored is no news.
 func (e *engine) newLogs(reg prometheus.Registerer) (err error) {
-	path := e.file(nflogFile)
 	e.notified, err = nflog.New(nflog.Options{
-		SnapshotFile: path,
-		Retention:    max(e.opts.Retention, nflogRetention),
-		Logger:       e.base.With("component", "nflog"),
-		Metrics:      reg,
+		Retention: max(e.opts.Retention, nflogRetention),
+		Logger:    e.base.With("component", "nflog"),
+		Metrics:   reg,
 	})
 	if err != nil {
-		if err := e.recoverSnapshot(path, "what has been notified, so notifications may be repeated", e.notified != nil, err); err != nil {
-			return fmt.Errorf("read notification log %q: %w", path, err)
-		}
+		return fmt.Errorf("make notification log: %w", err)
 	}
-	path = e.file(silencesFile)
 	e.silences, err = silence.New(silence.Options{
-		SnapshotFile: path,
-		Retention:    e.opts.Retention,
+		Retention: e.opts.Retention,
 		Limits: silence.Limits{
 			MaxSilences:         func() int { return e.opts.MaxSilences },
 			MaxSilenceSizeBytes: func() int { return e.opts.MaxSilenceSizeBytes },
@@ -170,33 +163,34 @@ func (e *engine) newLogs(reg prometheus.Registerer) (err error) {
 		EventRecorder: e.recorder,
 	})
 	if err != nil {
-		if err := e.recoverSnapshot(path, "all silences, so silenced alerts notify again", e.silences != nil, err); err != nil {
-			return fmt.Errorf("read silences %q: %w", path, err)
-		}
-	}
-	if e.peer != nil {
-		e.notified.SetBroadcast(e.peer.AddState("nfl", e.notified, reg).Broadcast)
-		e.silences.SetBroadcast(e.peer.AddState("sil", e.silences, reg).Broadcast)
+		return fmt.Errorf("make silences: %w", err)
 	}
 	e.silencer = silence.NewSilencer(e.silences, e.base, e.recorder)
+	e.restoreLogs()
+	e.hookLogs(reg)
 	return nil
 }
 
-func (e *engine) newAlerts(features featurecontrol.Flagger, reg prometheus.Registerer) (err error) {
-	e.alerts, err = mem.NewAlerts(
+func (e *engine) newAlerts(features featurecontrol.Flagger, deps Deps) error {
+	e.alertJournal = newAlertJournal(e.log, e.state, e.silencer, deps.Standing != nil)
+	up, err := mem.NewAlerts(
 		context.Background(),
 		e.opts.AlertGCInterval,
 		e.opts.PerAlertNameLimit,
-		e.silencer,
+		e.alertJournal,
 		e.base,
 		e.recorder,
-		reg,
+		deps.Registerer,
 		features,
 	)
 	if err != nil {
 		return fmt.Errorf("make alert store: %w", err)
 	}
-	e.releases.Push("close alert store", func() error { e.alerts.Close(); return nil })
+	e.releases.Push("close alert store", func() error { up.Close(); return nil })
+	e.alerts = &alertStore{Alerts: up, journal: e.alertJournal}
+	e.notificationLog = watchedLog{e.notified, e.alertJournal}
+	e.newReconciler(deps)
+	e.restoreAlerts()
 	return nil
 }
 
@@ -208,10 +202,10 @@ func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) {
 		log:      e.log,
 		metrics:  notify.NewMetrics(deps.Registerer, features),
 		recorder: e.recorder,
-		notified: e.notified,
+		notified: e.notificationLog,
 		groups:   e.groups,
 		state:    e.state,
-		history:  &chronicle{log: e.log, state: e.state, groups: e.groups, memory: newMemory(maxRemembered)},
+		history:  &chronicle{log: e.log, state: e.state, groups: e.groups, origin: e.madeBy, memory: newMemory(maxRemembered)},
 		failing:  failing,
 		sent:     newSendMetrics(deps.PrometheusRegisterer, failing),
 	}
@@ -242,6 +236,7 @@ func (e *engine) newAPI(deps Deps, sent *notificationMetrics) error {
 		return fmt.Errorf("make API of Alertmanager: %w", err)
 	}
 	e.intake = &intake{
+		held:     e.reconciler.holdsBack,
 		log:      e.log,
 		alerts:   e.alerts,
 		target:   e.target().String(),
@@ -272,8 +267,6 @@ func (e *engine) notifyPeer() notify.Peer {
 
 // target is where an external Prometheus would post alerts to.
 func (e *engine) target() *url.URL { return e.externalURL.JoinPath("api/v2/alerts") }
-
-func (e *engine) file(name string) string { return filepath.Join(e.opts.DataDir, name) }
 
 // timeout is how long one flush may take. See app/app.go of Alertmanager.
 func (e *engine) timeout(groupInterval time.Duration) time.Duration {

@@ -66,6 +66,14 @@ func (x *Explainer) HandOver(lset labels.Labels) (_ labels.Labels, keep bool) {
 	return x.settings.relabelled(lset)
 }
 
+// Later is the later of the given time and that of the Explainer.
+func (x *Explainer) Later(at time.Time) time.Time {
+	if at.Before(x.at) {
+		return x.at
+	}
+	return at
+}
+
 // then is the same at another time.
 func (x *Explainer) then(at time.Time) *Explainer {
 	other := *x
@@ -115,8 +123,7 @@ type liveGroup struct {
 }
 
 func (x *Explainer) lookAtGroups(ctx context.Context) error {
-	every := func(*dispatch.Route) bool { return true }
-	groups, _, err := x.engine.alertGroups(ctx, every, func(*alert.Alert, time.Time) bool { return true })
+	groups, _, err := x.engine.alertGroups(ctx, everyRoute, everyAlert)
 	if err != nil {
 		return err
 	}
@@ -133,6 +140,10 @@ func (x *Explainer) lookAtGroups(ctx context.Context) error {
 	}
 	return nil
 }
+
+func everyRoute(*dispatch.Route) bool { return true }
+
+func everyAlert(*alert.Alert, time.Time) bool { return true }
 
 // maxDecisions is how many entries of the history are looked at.
 const maxDecisions = 5000

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/common/model"
 
@@ -70,6 +71,7 @@ func (x *Explainer) route(s subject, r *dispatch.Route) (client.ExplainedRoute, 
 	}
 	t := x.timer(s, r, group)
 	e.LastFlush, e.Next = t.last, t.next
+	e.Resumes = resumes(e, t)
 	e.Last = x.decided[station{receiver: opts.Receiver, group: group.key, alert: s.Fingerprint()}]
 	integrations := x.live.receivers[opts.Receiver].integrations
 	for i := range integrations {
@@ -107,6 +109,7 @@ func groupOf(lset model.LabelSet, r *dispatch.Route) group {
 // timer is that of a group.
 type timer struct {
 	interval   time.Duration
+	base       time.Time  // of its ticks, which are an interval apart; zero when not known
 	last, next *time.Time // nil when not known
 	member     bool       // the alert is in the group
 }
@@ -114,30 +117,55 @@ type timer struct {
 func (x *Explainer) timer(s subject, r *dispatch.Route, g group) timer {
 	live, exists := x.groups[g.groupID]
 	t := timer{interval: r.RouteOpts.GroupInterval, member: live.members[s.Fingerprint()]}
-	if exists {
-		t.last = x.lastFlush(g)
-	}
+	known, ok := x.engine.stage.timers.get(flush{group: g.key, receiver: g.receiver})
 	switch {
 	case !exists && s.hypothetical:
 		t.next = new(x.at.Add(r.RouteOpts.GroupWait))
+		return t
 	case !exists, !t.member && !s.hypothetical:
-	case t.last != nil:
-		t.next = new(t.after(x.at))
-	default:
-		if first := live.first.Add(r.RouteOpts.GroupWait); first.After(x.at) {
-			t.next = &first
+		return t
+	case ok && !known.ended:
+		t.base = known.next
+		if !known.fired.IsZero() {
+			t.last = &known.fired
+		}
+	default: // it is in its group_wait
+		t.base = live.first.Add(r.RouteOpts.GroupWait)
+		if t.base.Before(x.now) {
+			t.base = time.Time{} // it is old enough to be looked at now
+			return t
 		}
 	}
+	t.next = new(t.after(x.at))
 	return t
 }
 
-// after is the first look at the group after the given time. Only one whose last
-// look is known can tell.
+// after is the first look at the group after the given time. Only one whose timer
+// is known can tell.
 func (t timer) after(at time.Time) time.Time {
-	if at.Before(*t.last) {
-		return t.last.Add(t.interval)
+	if at.Before(t.base) {
+		return t.base
 	}
-	return t.last.Add((at.Sub(*t.last)/t.interval + 1) * t.interval)
+	return t.base.Add((at.Sub(t.base)/t.interval + 1) * t.interval)
+}
+
+// resumes is when an alert comes through again that is stopped now.
+func resumes(e client.ExplainedRoute, t timer) *time.Time {
+	var end time.Time
+	muted := len(e.MutedBy) > 0 || len(e.OutsideOf) > 0
+	if t.base.IsZero() || !t.member || len(e.InhibitedBy) > 0 || muted && e.MutedUntil == nil {
+		return nil
+	}
+	if muted {
+		end = *e.MutedUntil
+	}
+	if len(e.SilencedBy) > 0 && e.SilencedBy[0].EndsAt.After(end) {
+		end = e.SilencedBy[0].EndsAt
+	}
+	if end.IsZero() {
+		return nil
+	}
+	return new(t.after(end))
 }
 
 // nextReason says what happens when the group is looked at next.
@@ -161,10 +189,10 @@ func nextReason(s subject, e client.ExplainedRoute) string {
 	switch {
 	case len(e.Integrations) == 0:
 		return "nothing is sent: the receiver has no integrations"
+	case len(because) > 0 && (s.firing || len(due) > 0):
+		return "nothing is sent: it is " + strings.Join(because, " and ")
 	case len(due) == 0:
 		return "nothing is sent: " + e.Integrations[0].Deduplicated
-	case len(because) > 0:
-		return "nothing is sent: it is " + strings.Join(because, " and ")
 	case s.firing:
 		return "it is sent to " + strings.Join(due, ", ")
 	}
@@ -195,6 +223,12 @@ func (x *Explainer) integration(s subject, i *notify.Integration, g group, opts 
 	return e
 }
 
+// notified is the last entry of the notification log for a group and an
+// integration; nil when there is none.
+func (x *Explainer) notified(g group, i *notify.Integration) *nflogpb.Entry {
+	return entryOf(x.engine.notified, &nflogpb.Receiver{GroupName: g.receiver, Integration: i.Name(), Idx: uint32(i.Index())}, g.key)
+}
+
 // repeat says when an alert that fires is sent once more. It follows
 // DedupStage.needsUpdate of Alertmanager's notify/dedup_stage.go: a look at the
 // group just when the repeat interval is over comes too early.
@@ -203,11 +237,8 @@ func repeat(e *client.ExplainedIntegration, opts dispatch.RouteOpts, t timer) {
 		return
 	}
 	at := e.LastNotified.Add(opts.RepeatInterval)
-	if t.last != nil {
-		at = t.after(at)
-		if t.next != nil && at.Before(*t.next) {
-			at = *t.next
-		}
+	if t.next != nil {
+		at = latest(t.after(at), *t.next)
 	}
 	e.RepeatsAt = &at
 	if t.next == nil || at.After(*t.next) {

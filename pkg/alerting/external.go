@@ -75,7 +75,7 @@ func newExternal(opts ExternalOptions, deps Deps) (*external, *notificationMetri
 		Registerer:      reg,
 		Do:              x.do,
 	}, model.UTF8Validation, x.log)
-	x.queue = newHandoff(func(batch []*notifier.Alert) { x.notifier.Send(batch...) }, nil)
+	x.queue = newHandoff(func(batch []handed) { x.notifier.Send(bare(batch)...) }, nil)
 	return x, metrics()
 }
 
@@ -149,7 +149,7 @@ const externalTarget = "external"
 
 // send never blocks. It drops what comes after the end, as the notifier would, and
 // returns false then.
-func (x *external) send(alerts []*notifier.Alert) bool {
+func (x *external) send(alerts []handed) bool {
 	return !x.active.Load() || x.queue.put(alerts)
 }
 

@@ -39,10 +39,10 @@ func TestManager_FailingIntegrationThatIsRemovedIsForgotten(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 		return false
 	})
+	other := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL))
 	h.fire("DiskFull")
 	requireMetric(t, h.promReg, 1, "srcprom_alerting_failing_integrations")
-	other := newWebhook(t, nil)
 	h.apply(effective(t, routeYML("other")+"receivers:\n"+webhookReceiver("other", other.URL)))
 	require.Empty(t, h.FailingIntegrations())
 }

@@ -3,6 +3,7 @@ package alerting
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/notifier"
@@ -17,17 +18,17 @@ const handoffBatch = notifier.DefaultMaxBatchSize
 // place of what it was before: the latest state wins, the order stays, nothing is
 // dropped, and what waits is bounded by the number of alerts.
 type handoff struct {
-	deliver func([]*notifier.Alert)
+	deliver func([]handed)
 	waiting func() prometheus.Gauge // how many wait; nil when nobody wants to know
 	wake    chan struct{}
 
 	mu     sync.Mutex // guards what follows
-	queue  []*notifier.Alert
+	queue  []handed
 	places map[string]int // in queue, by the alert's labels
 	closed bool
 }
 
-func newHandoff(deliver func([]*notifier.Alert), waiting func() prometheus.Gauge) *handoff {
+func newHandoff(deliver func([]handed), waiting func() prometheus.Gauge) *handoff {
 	return &handoff{
 		deliver: deliver,
 		waiting: waiting,
@@ -37,7 +38,7 @@ func newHandoff(deliver func([]*notifier.Alert), waiting func() prometheus.Gauge
 }
 
 // put hands alerts over. It does not block, and returns false after the end.
-func (h *handoff) put(alerts []*notifier.Alert) bool {
+func (h *handoff) put(alerts []handed) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -61,11 +62,19 @@ func (h *handoff) put(alerts []*notifier.Alert) bool {
 }
 
 // run delivers until ctx is done, and then what still waits.
-func (h *handoff) run(ctx context.Context) {
+func (h *handoff) run(ctx context.Context) { h.runWith(ctx, nil, nil, nil) }
+
+// runWith is run, and calls look between two deliveries when either channel says
+// so.
+func (h *handoff) runWith(ctx context.Context, tick <-chan time.Time, due <-chan struct{}, look func()) {
 	for {
 		select {
 		case <-h.wake:
 			h.deliverAll(h.take(false))
+		case <-tick:
+			look()
+		case <-due:
+			look()
 		case <-ctx.Done():
 			h.deliverAll(h.take(true))
 			return
@@ -73,7 +82,7 @@ func (h *handoff) run(ctx context.Context) {
 	}
 }
 
-func (h *handoff) take(last bool) []*notifier.Alert {
+func (h *handoff) take(last bool) []handed {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	queue := h.queue
@@ -83,7 +92,7 @@ func (h *handoff) take(last bool) []*notifier.Alert {
 	return queue
 }
 
-func (h *handoff) deliverAll(queue []*notifier.Alert) {
+func (h *handoff) deliverAll(queue []handed) {
 	for len(queue) > 0 {
 		n := min(len(queue), handoffBatch)
 		h.deliver(queue[:n])

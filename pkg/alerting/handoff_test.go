@@ -9,8 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func ruleAlerts(alerts ...*notifier.Alert) []handed { return handedBy(sourceRule, alerts) }
+
 // names are the alerts of a batch in order, resolved ones marked.
-func namesOf(batch []*notifier.Alert) []string {
+func namesOf(batch []handed) []string {
 	var names []string
 	for _, a := range batch {
 		name := a.Name()
@@ -24,8 +26,8 @@ func namesOf(batch []*notifier.Alert) []string {
 
 func TestHandoff_LatestStateWinsInOldOrder(t *testing.T) {
 	h := newHandoff(nil, nil)
-	require.True(t, h.put([]*notifier.Alert{firing("A"), firing("B"), firing("A", "job", "x")}))
-	require.True(t, h.put([]*notifier.Alert{firing("C"), resolved("A")}))
+	require.True(t, h.put(ruleAlerts(firing("A"), firing("B"), firing("A", "job", "x"))))
+	require.True(t, h.put(ruleAlerts(firing("C"), resolved("A"))))
 	require.Equal(t, []string{"A resolved", "B", "A", "C"}, namesOf(h.take(false)))
 	require.Empty(t, h.take(false))
 }
@@ -34,28 +36,28 @@ func TestHandoff_PutDoesNotWaitForDelivery(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	var got []string
-	h := newHandoff(func(batch []*notifier.Alert) {
+	h := newHandoff(func(batch []handed) {
 		once.Do(func() { close(entered); <-release })
 		got = append(got, namesOf(batch)...)
 	}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { h.run(ctx) })
-	h.put([]*notifier.Alert{firing("A")})
+	h.put(ruleAlerts(firing("A")))
 	<-entered
 	for range 1000 {
-		h.put([]*notifier.Alert{firing("B"), firing("C")})
+		h.put(ruleAlerts(firing("B"), firing("C")))
 	}
 	cancel()
 	close(release)
 	running.Wait()
 	require.Equal(t, []string{"A", "B", "C"}, got, "what waits at the end is delivered, each once")
-	require.False(t, h.put([]*notifier.Alert{firing("D")}))
+	require.False(t, h.put(ruleAlerts(firing("D"))))
 }
 
 func TestHandoff_DeliversInBatches(t *testing.T) {
 	var sizes []int
-	h := newHandoff(func(batch []*notifier.Alert) { sizes = append(sizes, len(batch)) }, nil)
-	h.deliverAll(make([]*notifier.Alert, 2*handoffBatch+1))
+	h := newHandoff(func(batch []handed) { sizes = append(sizes, len(batch)) }, nil)
+	h.deliverAll(make([]handed, 2*handoffBatch+1))
 	require.Equal(t, []int{handoffBatch, handoffBatch, 1}, sizes)
 }

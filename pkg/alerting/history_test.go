@@ -187,7 +187,8 @@ func TestHistory_RefusedNotificationIsGivenUp(t *testing.T) {
 func TestHistory_KeepsNoSecrets(t *testing.T) {
 	gone := newWebhook(t, nil)
 	gone.Close()
-	h := running(t, webhookYML(gone.URL+"/services/s3cretTok3n"))
+	h := newHarness(t, func(o *Options, _ *Deps) { o.DrainTimeout = 10 * time.Millisecond }).start()
+	h.apply(effective(t, webhookYML(gone.URL+"/services/s3cretTok3n")))
 	h.fire("DiskFull")
 	h.requireEntries(1)
 	entry := h.history(client.HistoryQuery{})[0]

@@ -39,7 +39,9 @@ type decision struct {
 	GaveUp      bool           `json:"q,omitempty"`
 	InDoubt     bool           `json:"d,omitempty"`
 	Begun       int64          `json:"t,omitempty"` // when the notification was begun: tells those of a group apart
-	Alerts      []decidedAlert `json:"a"`
+	Alerts      []decidedAlert `json:"-"`           // they follow as a JSON text of their own
+
+	alertsText []byte // that text, where it has been made already
 }
 
 // decidedAlert is what a decision knows of each of its alerts.
@@ -125,14 +127,30 @@ const (
 // large group are much alike.
 const deflateFrom = 2 << 10
 
+// writeAlerts makes the text of the alerts, once for all that is recorded of one
+// notification.
+func (d *decision) writeAlerts() (err error) {
+	if d.alertsText != nil {
+		return nil
+	}
+	if d.alertsText, err = json.Marshal(d.Alerts); err != nil {
+		return fmt.Errorf("write the alerts of a decision: %w", err)
+	}
+	return nil
+}
+
 // packer writes decisions. It keeps what deflating needs, which is half a megabyte.
 type packer struct{ writers sync.Pool }
 
 func (p *packer) pack(d *decision) ([]byte, error) {
-	text, err := json.Marshal(d)
+	head, err := json.Marshal(d)
 	if err != nil {
 		return nil, fmt.Errorf("write a decision: %w", err)
 	}
+	if err := d.writeAlerts(); err != nil {
+		return nil, err
+	}
+	text := append(head, d.alertsText...)
 	if len(text) < deflateFrom {
 		return append([]byte{plainDecision}, text...), nil
 	}
@@ -167,6 +185,6 @@ func unpack(stored []byte) (*decision, error) {
 	default:
 		return nil, errUnknownDecision
 	}
-	d := &decision{}
-	return d, json.Unmarshal(text, d)
+	d, decoder := &decision{}, json.NewDecoder(bytes.NewReader(text))
+	return d, errors.Join(decoder.Decode(d), decoder.Decode(&d.Alerts))
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/eventrecorder"
-	"github.com/prometheus/alertmanager/provider"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	promconfig "github.com/prometheus/prometheus/config"
@@ -22,8 +21,9 @@ import (
 // the way: notifier/alert.go, notifier/sendloop.go and api/v2/api.go.
 type intake struct {
 	log      *slog.Logger
-	alerts   provider.Alerts
+	alerts   *alertStore
 	settings atomic.Pointer[intakeSettings]
+	held     func(a *alert.Alert, now time.Time) bool // whether a rule's alert must not be delivered yet
 
 	target   string // the label value that stands for the built-in Alertmanager
 	sent     *notificationMetrics
@@ -48,28 +48,34 @@ func newIntakeSettings(prom *promconfig.Config, resolveTimeout time.Duration) *i
 
 // deliver puts one batch into the provider. An alert that is not valid is left
 // out and does not hold up the others.
-func (in *intake) deliver(batch []*notifier.Alert) {
+func (in *intake) deliver(batch []handed) {
 	begin := time.Now()
 	settings := in.settings.Load()
 	alerts := make([]*alert.Alert, 0, len(batch))
+	origins := make(map[model.Fingerprint]origin, len(batch))
 	for _, given := range batch {
 		lset, keep := settings.relabelled(given.Labels)
 		if !keep {
 			continue
 		}
-		a := settings.convert(given, lset, begin)
+		a := settings.convert(given.Alert, lset, begin)
 		in.received.WithLabelValues(string(a.StatusAt(begin))).Inc()
 		if err := a.Validate(); err != nil {
 			in.refuse(a, err)
 			continue
 		}
+		if given.source == sourceRule && in.held(a, begin) {
+			continue
+		}
+		origins[a.Fingerprint()] = given.origin(begin)
 		alerts = append(alerts, a)
 	}
 	if len(alerts) == 0 {
 		return
 	}
 	// The provider has no error of its own: what a limit keeps out it logs and counts.
-	if err := in.alerts.Put(eventrecorder.WithEventRecording(context.Background()), alerts...); err != nil {
+	from := func(_ origin, a *alert.Alert) origin { return origins[a.Fingerprint()] }
+	if err := in.alerts.putFrom(eventrecorder.WithEventRecording(context.Background()), from, alerts...); err != nil {
 		in.log.Error("Alerts not taken", "count", len(alerts), "err", err)
 		in.sent.failed(in.target, len(alerts))
 		return

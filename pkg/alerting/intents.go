@@ -4,8 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
@@ -14,14 +15,9 @@ import (
 	"github.com/sourcegraph/srcprom/pkg/state"
 )
 
-// intent is what is on the disk while a notification is being sent. One that is
-// found at the start is in doubt: whether the receiver has got it nobody knows.
-type intent struct {
-	Receiver string    `json:"receiver"`
-	Kind     string    `json:"kind"` // of the integration, such as "webhook"
-	Index    uint32    `json:"index"`
-	Decision *decision `json:"decision"` // as it would be if it had been delivered
-}
+// An intent is on the disk while a notification is being sent: the decision that
+// it has been delivered, before its time. One that is found at the start is in
+// doubt, as nobody knows whether the receiver has got it.
 
 // intentKey is of the same length whatever the labels are: the length of a key is
 // limited.
@@ -33,12 +29,7 @@ func intentKey(at integrationID, group string) string {
 // intend puts on the disk what is about to be sent. Where that cannot be written
 // the notification is sent all the same.
 func (s *sender) intend(ctx context.Context, n *notification) {
-	value, err := json.Marshal(intent{
-		Receiver: s.entry.GroupName,
-		Kind:     s.entry.Integration,
-		Index:    s.entry.Idx,
-		Decision: n.decision,
-	})
+	value, err := s.history.packer.pack(n.decision)
 	if err == nil {
 		s.state.Put(state.Intents, n.key, value)
 		err = s.flush(ctx)
@@ -65,12 +56,12 @@ const inDoubt = "the server was killed between sending and the answer; it is sen
 func (p *pipelines) recoverIntents(ctx context.Context) {
 	err := p.state.Each(state.Intents, func(key string, value []byte) error {
 		p.state.Delete(state.Intents, key)
-		var left intent
-		if err := json.Unmarshal(value, &left); err != nil || left.Decision == nil {
+		left, err := unpack(value)
+		if err != nil {
 			p.log.Warn("Intent of a notification left out, as it cannot be read", "err", err)
 			return nil
 		}
-		p.recoverIntent(ctx, &left)
+		p.recoverIntent(ctx, left)
 		return nil
 	})
 	if err := errors.Join(err, p.flush(ctx)); err != nil {
@@ -78,9 +69,8 @@ func (p *pipelines) recoverIntents(ctx context.Context) {
 	}
 }
 
-func (p *pipelines) recoverIntent(ctx context.Context, left *intent) {
-	d := left.Decision
-	entry := entryOf(p.notified, &nflogpb.Receiver{GroupName: left.Receiver, Integration: left.Kind, Idx: left.Index}, d.GroupKey)
+func (p *pipelines) recoverIntent(ctx context.Context, d *decision) {
+	entry := entryOf(p.notified, logReceiver(d.Receiver, d.Integration), d.GroupKey)
 	if entry != nil && entry.Timestamp.AsTime().UnixNano() >= d.Begun {
 		// The entry came on the disk with one write, and what follows it missed that.
 		if !p.hasRecorded(ctx, d) {
@@ -93,6 +83,14 @@ func (p *pipelines) recoverIntent(ctx context.Context, left *intent) {
 	p.sent.inDoubt.Inc()
 	p.log.Warn("Notification in doubt: the server was killed before the receiver answered, so it is sent once more",
 		"receiver", d.Receiver, "integration", d.Integration, "group_key", d.GroupKey, "begun", time.Unix(0, d.Begun))
+}
+
+// logReceiver is how the notification log calls an integration such as
+// "webhook[0]".
+func logReceiver(receiver, integration string) *nflogpb.Receiver {
+	kind, index, _ := strings.Cut(strings.TrimSuffix(integration, "]"), "[")
+	i, _ := strconv.ParseUint(index, 10, 32)
+	return &nflogpb.Receiver{GroupName: receiver, Integration: kind, Idx: uint32(i)}
 }
 
 // hasRecorded tells whether the history has the outcome of a notification, which

@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,13 +28,13 @@ func (h *harness) killed() *harness {
 	})
 }
 
-func (h *harness) intents() (left []intent) {
+func (h *harness) intents() (left []*decision) {
 	h.t.Helper()
 	require.NoError(h.t, h.engine.state.Flush(h.t.Context()))
 	require.NoError(h.t, h.engine.state.Each(state.Intents, func(_ string, value []byte) error {
-		var i intent
-		left = append(left, i)
-		return json.Unmarshal(value, &left[len(left)-1])
+		d, err := unpack(value)
+		left = append(left, d)
+		return err
 	}))
 	return left
 }
@@ -107,9 +106,8 @@ func TestIntent_OnlyThatOfTheHangingIntegrationIsLeft(t *testing.T) {
 	left := h.intents()
 	require.Len(t, left, 1)
 	require.Equal(t, "team", left[0].Receiver)
-	require.Equal(t, "webhook", left[0].Kind)
-	require.Zero(t, left[0].Index)
-	require.Equal(t, `{}:{alertname="DiskFull"}`, left[0].Decision.GroupKey)
+	require.Equal(t, "webhook[0]", left[0].Integration)
+	require.Equal(t, `{}:{alertname="DiskFull"}`, left[0].GroupKey)
 }
 
 // The write of the entry in the notification log may come before that of the rest.
@@ -127,11 +125,10 @@ func TestIntent_KilledAfterTheLogEntryIsDelivered(t *testing.T) {
 		"and before the history": {h.lastBegun() - 1, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			i := intent{Receiver: "team", Kind: "webhook", Decision: &decision{
+			h.engine.pipelines.recoverIntent(t.Context(), &decision{
 				Outcome: client.OutcomeDelivered, Receiver: "team", Integration: "webhook[0]", GroupKey: delivered.GroupKey, Begun: c.begun,
 				Alerts: []decidedAlert{{Labels: model.LabelSet{"alertname": "DiskFull"}}},
-			}}
-			h.engine.pipelines.recoverIntent(t.Context(), &i)
+			})
 			require.Len(t, h.history(client.HistoryQuery{Outcome: client.OutcomeDelivered}), c.want)
 			require.Empty(t, h.history(client.HistoryQuery{Outcome: client.OutcomeFailed}))
 		})
@@ -155,7 +152,7 @@ func (h *harness) lastBegun() int64 {
 func TestIntent_UnreadableIsLeftOut(t *testing.T) {
 	h := newHarness(t, nil)
 	h.engine.state.Put(state.Intents, "a", []byte("?"))
-	h.engine.state.Put(state.Intents, "b", []byte("{}"))
+	h.engine.state.Put(state.Intents, "b", []byte("j{}"))
 	require.NoError(t, h.engine.state.Flush(t.Context()))
 	next := h.killed()
 	require.Empty(t, next.intents())
@@ -165,7 +162,7 @@ func TestIntent_UnreadableIsLeftOut(t *testing.T) {
 func TestIntent_NotificationIsSentWhereItCannotBeWritten(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL))
-	require.NoError(t, h.engine.state.Close())
+	h.disk.fail(errDiskFull)
 	h.fire("DiskFull")
 	hook.requireMessages(t, 1)
 	requireMetric(t, h.promReg, 1, "srcprom_notification_intents_unwritten_total")
@@ -173,4 +170,5 @@ func TestIntent_NotificationIsSentWhereItCannotBeWritten(t *testing.T) {
 	hook.requireMessages(t, 2)
 	requireMetric(t, h.promReg, 2, "srcprom_notification_intents_unwritten_total")
 	require.Equal(t, map[string]int{"DiskFull": 1, "Other": 1}, hook.names(), "what was sent is not repeated either")
+	h.disk.mend()
 }

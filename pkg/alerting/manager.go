@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/notifier"
 
 	"github.com/sourcegraph/srcprom/pkg/state"
 )
@@ -73,7 +72,7 @@ type Manager struct {
 	begun bool
 }
 
-// New makes a Manager that has read its snapshots and, in a cluster, listens.
+// New makes a Manager that has taken up what Deps.State knows and, in a cluster, listens.
 // Alerts that are sent to it wait until Run. A Manager that will not be run must
 // be closed: the engine starts goroutines of its own here.
 func New(opts Options, deps Deps) (*Manager, error) {
@@ -102,18 +101,6 @@ func (m *Manager) discovered() prometheus.Collector {
 		Name: discoveredMetric,
 		Help: "The number of alertmanagers discovered and active.",
 	}, func() float64 { return float64(len(m.Alertmanagers())) })
-}
-
-// Send hands alerts over to the built-in Alertmanager and to the external ones. It
-// never blocks. What is sent after the end of Run is dropped and counted. Send is
-// what SendAlerts of Prometheus's package rules needs.
-func (m *Manager) Send(alerts ...*notifier.Alert) {
-	if !m.external.send(alerts) {
-		m.drop(externalTarget, len(alerts))
-	}
-	if m.engine != nil && !m.engine.queue.put(alerts) {
-		m.drop(m.engine.intake.target, len(alerts))
-	}
 }
 
 func (m *Manager) drop(target string, n int) {

@@ -31,7 +31,7 @@ func newInputs(t *testing.T) (Options, Deps) {
 
 func TestNew_MissingDepsAreAllNamed(t *testing.T) {
 	_, err := New(DefaultOptions(), Deps{})
-	for _, name := range []string{"Logger", "Registerer", "PrometheusRegisterer", "ExternalURL", "ProcessID", "State", "DataDir"} {
+	for _, name := range []string{"Logger", "Registerer", "PrometheusRegisterer", "ExternalURL", "ProcessID", "State"} {
 		require.ErrorContains(t, err, name)
 	}
 }

@@ -19,14 +19,17 @@ type Options struct {
 	// and everything below but External is without effect.
 	Disabled bool
 
-	// DataDir is the directory of the snapshot files `silences` and `nflog`. It is
-	// created with mode 0700. Required.
+	// DataDir is where earlier versions kept the snapshot files `silences` and
+	// `nflog`. What is found there is imported and renamed. Empty means none.
 	DataDir string
+	// ImportDir is the data directory of an Alertmanager, whose files of these names
+	// are imported once and left alone. Empty, the default, means none.
+	ImportDir string
 	// Retention is how long a silence is kept after its end, and the least time for
 	// which the notification log remembers. Default 120h.
 	Retention time.Duration
-	// MaintenanceInterval is the time between two snapshots and garbage collections
-	// of silences and notification log. Default 15m.
+	// MaintenanceInterval is the time between two garbage collections of silences
+	// and notification log. Default 15m.
 	MaintenanceInterval time.Duration
 	// MaxSilences limits the number of silences, expired ones included. Zero, the
 	// default, means no limit.
@@ -134,7 +137,7 @@ type ExternalOptions struct {
 }
 
 // DefaultOptions are the defaults of Alertmanager's and Prometheus's flags, but
-// without a cluster. DataDir is left empty.
+// without a cluster.
 func DefaultOptions() Options {
 	return Options{
 		Retention:                   120 * time.Hour,
@@ -173,9 +176,6 @@ func (o Options) Validate() error {
 	}
 	if o.Disabled {
 		return p.err()
-	}
-	if o.DataDir == "" {
-		p.add("DataDir", `""`, "be set")
 	}
 	p.positive("Retention", o.Retention)
 	p.positive("MaintenanceInterval", o.MaintenanceInterval)

@@ -8,10 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOptions_DefaultsAreValidWithDataDir(t *testing.T) {
+func TestOptions_DefaultsAreValid(t *testing.T) {
 	opts := DefaultOptions()
-	require.EqualError(t, opts.Validate(), `alerting: Options.DataDir is "": it must be set`)
-	opts.DataDir = "/data"
 	require.NoError(t, opts.Validate())
 	opts.Cluster.ListenAddress = ":9094"
 	require.NoError(t, opts.Validate())
@@ -26,7 +24,7 @@ func TestOptions_ValidateReportsEveryProblem(t *testing.T) {
 		Cluster:            ClusterOptions{ListenAddress: ":9094", SettleTimeout: -1},
 	}.Validate()
 	for _, field := range []string{
-		"DataDir", "Retention", "MaintenanceInterval", "AlertGCInterval", "DispatchMaintenanceInterval",
+		"Retention", "MaintenanceInterval", "AlertGCInterval", "DispatchMaintenanceInterval",
 		"DispatchStartDelay", "DrainTimeout is -1s", "CORSOrigin", "Features",
 		"External.QueueCapacity is 0: it must be at least 1", "External.MaxBatchSize",
 		"Cluster.PeerTimeout", "Cluster.PeersResolveTimeout", "Cluster.GossipInterval", "Cluster.PushPullInterval",
@@ -35,11 +33,10 @@ func TestOptions_ValidateReportsEveryProblem(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, "alerting: Options."+field)
 	}
-	require.Len(t, strings.Split(err.Error(), "\n"), 21)
+	require.Len(t, strings.Split(err.Error(), "\n"), 20)
 }
 
-func TestOptions_DisabledNeedsNoDataDir(t *testing.T) {
-	opts := DefaultOptions()
-	opts.Disabled = true
+func TestOptions_DisabledNeedsOnlyThoseOfExternal(t *testing.T) {
+	opts := Options{Disabled: true, External: DefaultOptions().External}
 	require.NoError(t, opts.Validate())
 }

@@ -3,6 +3,7 @@ package alerting
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/alertmanager/eventrecorder"
@@ -69,11 +70,7 @@ func (p *pipelines) fanOut(receiver string, integrations []notify.Integration, w
 	all := make(notify.FanoutStage, 0, len(integrations))
 	for i := range integrations {
 		integration := &integrations[i]
-		entry := &nflogpb.Receiver{
-			GroupName:   receiver,
-			Integration: integration.Name(),
-			Idx:         uint32(integration.Index()),
-		}
+		entry := logReceiver(receiver, integration.String())
 		known := func(group string) bool { return entryOf(p.notified, entry, group) != nil }
 		all = append(all, notify.MultiStage{
 			notify.NewClusterWaitStage(wait),
@@ -97,8 +94,10 @@ func entryOf(log notify.NotificationLog, of *nflogpb.Receiver, group string) *nf
 // a disk that hangs.
 const diskPatience = 2 * time.Second
 
-// flush waits until all that was queued is on the disk, for a while.
+// flush waits until all that was queued is on the disk, for a while. Those that
+// are about to do the same come first, so that one transaction serves them all.
 func (p *pipelines) flush(ctx context.Context) error {
+	runtime.Gosched()
 	ctx, cancel := context.WithTimeout(ctx, diskPatience)
 	defer cancel()
 	return p.state.Flush(ctx)

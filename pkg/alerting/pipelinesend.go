@@ -24,7 +24,6 @@ import (
 type sender struct {
 	*pipelines
 	at          integrationID
-	entry       *nflogpb.Receiver
 	integration *notify.Integration
 	retry       notify.Stage
 	remember    notify.Stage
@@ -37,7 +36,6 @@ func (p *pipelines) sender(receiver string, integration *notify.Integration, ent
 	s := &sender{
 		pipelines:   p,
 		at:          integrationID{receiver, integration.String()},
-		entry:       entry,
 		integration: integration,
 		remember:    notify.NewSetNotifiesStage(p.notified, entry),
 	}

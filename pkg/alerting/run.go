@@ -15,8 +15,9 @@ const killPatience = 2 * killGrace
 // done. It may be called once.
 //
 // Then it takes in what still waits, lets the dispatcher begin no notification any
-// more, waits for those in flight, at most for Options.DrainTimeout, writes its
-// snapshots and leaves the cluster. Whoever sends alerts stops before.
+// more, waits for those in flight, at most for Options.DrainTimeout, leaves the
+// cluster and waits until all of its state is on the disk. Whoever sends alerts
+// stops before.
 func (m *Manager) Run(ctx context.Context) error {
 	if err := m.begin(); err != nil {
 		return err
@@ -26,7 +27,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	keeping, stopKeeping := context.WithCancel(context.Background())
 	defer stopKeeping()
 	if m.engine != nil {
-		intake.Go(func() { m.engine.queue.run(ctx) })
+		intake.Go(func() { m.engine.takeIn(ctx) })
 		m.engine.keep(ctx, keeping.Done(), &rest)
 	}
 	<-ctx.Done()
@@ -83,16 +84,14 @@ func (m *Manager) release() error {
 	return m.engine.releases.Unwind()
 }
 
-// keep runs what accompanies the engine: maintenance until done, which ends with
-// a last snapshot, and the joining of the cluster, which ctx ends.
+// keep runs what accompanies the engine: the collection of garbage until done, and
+// the joining of the cluster, which ctx ends.
 func (e *engine) keep(ctx context.Context, done <-chan struct{}, running *sync.WaitGroup) {
 	running.Go(func() {
-		path := e.file(silencesFile)
-		e.silences.Maintenance(e.opts.MaintenanceInterval, path, done, maintenance(e.silences.GC, e.silences.Snapshot, path))
+		e.silences.Maintenance(e.opts.MaintenanceInterval, "", done, e.silenceJournal.maintenance(e.silences.GC))
 	})
 	running.Go(func() {
-		path := e.file(nflogFile)
-		e.notified.Maintenance(e.opts.MaintenanceInterval, path, done, maintenance(e.notified.GC, e.notified.Snapshot, path))
+		e.notified.Maintenance(e.opts.MaintenanceInterval, "", done, e.nflogJournal.maintenance(e.notified.GC))
 	})
 	if e.peer != nil {
 		running.Go(func() { settle(ctx, e.peer, e.opts.Cluster, e.log) })

@@ -34,7 +34,8 @@ type Explanation struct {
 	Hypothetical bool `json:"hypothetical"`
 	// Rule is nil when no rule of this server makes the alert.
 	Rule *ExplainedRule `json:"rule,omitempty"`
-	// At is the time that was asked for; nil when it was now.
+	// At is the time for which Routes say what would happen: that which was asked for,
+	// or when a pending alert fires. Nil means now.
 	At *time.Time `json:"at,omitempty"`
 	// Source is "rule", "client" (posted through the API) or "health"; empty when
 	// Hypothetical.
@@ -108,6 +109,9 @@ type ExplainedRoute struct {
 	// says what happens then.
 	Next       *time.Time `json:"next,omitempty"`
 	NextReason string     `json:"next_reason"`
+	// Resumes is when the group is looked at first after the silences and the time
+	// intervals that stop the alert; nil when it is not stopped, or not known.
+	Resumes *time.Time `json:"resumes,omitempty"`
 }
 
 // ExplainedSilence is a silence that mutes an alert.

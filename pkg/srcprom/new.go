@@ -160,7 +160,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 		Logger: s.log, Registerer: registry, Features: feats, Parser: s.store.Parser(),
 		Appendable: s.store.Storage(), Queryable: s.store.Local(),
 		QueryFunc:   promrules.EngineQueryFunc(s.store.Engine(), s.store.Storage()),
-		Notify:      promrules.SendAlerts(s.alerting, s.externalURL.String()),
+		Notify:      sendAlerts(s.alerting, s.externalURL.String()),
 		ExternalURL: s.externalURL,
 	})
 	if err != nil {
@@ -190,7 +190,9 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Ready:      s.readiness,
 		Health:     s.Health,
 		Quit:       s.Quit,
+		History:    s.alerting.History,
 		Backup:     s.Backup,
+		Explain:    s.Explain,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,

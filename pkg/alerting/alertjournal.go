@@ -1,0 +1,191 @@
+package alerting
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/provider/mem"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/sourcegraph/srcprom/pkg/state"
+)
+
+// alertStore is the engine's provider, which is told with each Put where the
+// alerts come from.
+type alertStore struct {
+	*mem.Alerts
+	journal *alertJournal
+
+	mu sync.Mutex // held over each Put, as the provider's own lock is
+}
+
+// Put implements provider.Alerts, for the API.
+func (s *alertStore) Put(ctx context.Context, alerts ...*alert.Alert) error {
+	return s.putFrom(ctx, func(_ origin, a *alert.Alert) origin {
+		return origin{Source: sourceClient, ReceivedAt: a.UpdatedAt}
+	}, alerts...)
+}
+
+// putFrom puts alerts whose origins come from a func, which is given the one that
+// is known so far.
+func (s *alertStore) putFrom(ctx context.Context, from func(known origin, a *alert.Alert) origin, alerts ...*alert.Alert) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.journal.from = from
+	return s.Alerts.Put(ctx, alerts...)
+}
+
+// alertJournal keeps the alerts of the provider in the state. It is the provider's
+// callback, in front of the silencer, which is the stock one. It runs under the
+// provider's lock, so it only queues.
+//
+// Who sends an alert that goes on firing says so again and again, and that moves
+// its end. Such moves are not written where the restoring does not need them, see
+// restored: then the record only says whether the end has passed.
+type alertJournal struct {
+	mem.AlertStoreCallback
+	log      *slog.Logger
+	state    *state.State
+	hasRules bool // whether somebody knows how alerts of rules stand
+
+	from func(known origin, a *alert.Alert) origin // of the Put that goes on; guarded by alertStore.mu
+
+	mu      sync.Mutex // guards what follows
+	known   map[model.Fingerprint]*knownAlert
+	soonest time.Time // no alert that has not ended yet, as far as is noted, ends before
+}
+
+// knownAlert is an alert in the provider.
+type knownAlert struct {
+	alert   *alert.Alert // as in the provider
+	origin  origin
+	written *alert.Alert // as in the state
+	by      source       // of the record in the state
+	ended   bool         // whether the record says so
+}
+
+func newAlertJournal(log *slog.Logger, s *state.State, silencer mem.AlertStoreCallback, hasRules bool) *alertJournal {
+	return &alertJournal{
+		AlertStoreCallback: silencer,
+		log:                log,
+		state:              s,
+		hasRules:           hasRules,
+		known:              map[model.Fingerprint]*knownAlert{},
+	}
+}
+
+// PostStore implements mem.AlertStoreCallback.
+func (j *alertJournal) PostStore(a *alert.Alert, existing bool) {
+	j.AlertStoreCallback.PostStore(a, existing)
+	fp := a.Fingerprint()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	k, ok := j.known[fp]
+	if !ok {
+		k = &knownAlert{}
+		j.known[fp] = k
+	}
+	before := k.origin
+	k.alert, k.origin = a, j.from(k.origin, a)
+	ended := a.Resolved()
+	if !ended && (j.soonest.IsZero() || a.EndsAt.Before(j.soonest)) {
+		j.soonest = a.EndsAt
+	}
+	if k.ended == ended && j.sameOnDiskLocked(k, before) {
+		return
+	}
+	j.writeLocked(fp, k, ended)
+}
+
+// sameOnDiskLocked tells whether the record needs no writing, where it is right
+// about whether the alert has ended.
+func (j *alertJournal) sameOnDiskLocked(k *knownAlert, before origin) bool {
+	w, a := k.written, k.alert
+	if w == nil || k.by != k.origin.Source ||
+		!w.StartsAt.Equal(a.StartsAt) || w.GeneratorURL != a.GeneratorURL ||
+		!maps.Equal(w.Annotations, a.Annotations) ||
+		!labels.Equal(before.RuleLabels, k.origin.RuleLabels) {
+		return false
+	}
+	return w.EndsAt.Equal(a.EndsAt) || !k.ended && j.endMoves(k)
+}
+
+// endMoves tells whether the end of an alert is only when it is given up, so that
+// the restoring sets another one.
+func (j *alertJournal) endMoves(k *knownAlert) bool {
+	switch k.origin.Source {
+	case sourceRule:
+		return j.hasRules
+	case sourceHealth:
+		return true
+	default:
+		return k.alert.Timeout && k.written.Timeout
+	}
+}
+
+func (j *alertJournal) writeLocked(fp model.Fingerprint, k *knownAlert, ended bool) {
+	value, err := encodeAlert(k.alert, k.origin, ended)
+	if err != nil {
+		j.log.Error("Alert not written to the state", "alert", k.alert.Name(), "err", err)
+		return
+	}
+	k.written, k.by, k.ended = k.alert, k.origin.Source, ended
+	j.state.Put(state.Alerts, fp.String(), value)
+}
+
+// PostDelete implements mem.AlertStoreCallback. The provider calls it without its
+// lock, so the alert may have come back meanwhile.
+func (j *alertJournal) PostDelete(a *alert.Alert) {
+	j.AlertStoreCallback.PostDelete(a)
+	fp := a.Fingerprint()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if k, ok := j.known[fp]; ok && k.alert == a {
+		delete(j.known, fp)
+		j.state.Delete(state.Alerts, fp.String())
+	}
+}
+
+// noteEnds writes of alerts whose end has passed that it has.
+func (j *alertJournal) noteEnds(now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.soonest.IsZero() || now.Before(j.soonest) {
+		return
+	}
+	j.soonest = time.Time{}
+	for fp, k := range j.known {
+		switch {
+		case k.ended:
+		case k.alert.ResolvedAt(now):
+			j.writeLocked(fp, k, true)
+		case j.soonest.IsZero() || k.alert.EndsAt.Before(j.soonest):
+			j.soonest = k.alert.EndsAt
+		}
+	}
+}
+
+func (j *alertJournal) origin(fp model.Fingerprint) origin {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if k, ok := j.known[fp]; ok {
+		return k.origin
+	}
+	return origin{}
+}
+
+// fingerprints are those of all alerts in the provider.
+func (j *alertJournal) fingerprints() model.Fingerprints {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := make(model.Fingerprints, 0, len(j.known))
+	for fp := range j.known {
+		all = append(all, fp)
+	}
+	return all
+}

@@ -1,0 +1,119 @@
+package alerting
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+// durably stands before Alertmanager's API. What a call changes is on the disk
+// when it is answered; where that fails, the answer is 500, and a change of a
+// silence is taken back.
+func (e *engine) durably(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/api/v2/alerts"):
+			e.serveAlerts(next, w, r)
+		case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/api/v2/silences"):
+			e.serveSilences(next, w, r, "")
+		case r.Method == http.MethodDelete && strings.HasSuffix(path.Dir(r.URL.Path), "/api/v2/silence"):
+			e.serveSilences(next, w, r, path.Base(r.URL.Path))
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// serveAlerts serves a posting of alerts. They stay in memory when they cannot be
+// written: they fire, and clients repeat them. Alerts are taken beside ones that
+// are refused, so the disk is waited for in any case.
+func (e *engine) serveAlerts(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	answer := newAnswer()
+	next.ServeHTTP(answer, r)
+	if err := awaitDisk(r.Context(), e.state); err != nil {
+		answer.replace(http.StatusInternalServerError, fmt.Sprintf("the alerts are taken, but would not survive a crash: %v", err))
+	}
+	answer.copyTo(w)
+}
+
+// serveSilences serves a call that changes silences. id is the one that it
+// expires; empty when it creates or edits one.
+func (e *engine) serveSilences(next http.Handler, w http.ResponseWriter, r *http.Request, id string) {
+	answer := newAnswer()
+	if since, err := e.state.Unwritable(); err != nil {
+		answer.replace(http.StatusServiceUnavailable, fmt.Sprintf(
+			"silences cannot be changed, as the state has not been writable since %s: %v", since.UTC().Format(time.RFC3339), err))
+		answer.copyTo(w)
+		return
+	}
+	body, err := io.ReadAll(r.Body) // before the gate, since clients may be slow
+	if err != nil {
+		answer.replace(http.StatusBadRequest, fmt.Sprintf("read the request: %v", err))
+		answer.copyTo(w)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	calls := e.silenceCalls.during(id, func() { next.ServeHTTP(answer, r) })
+	if len(calls) == 0 && answer.status >= http.StatusBadRequest {
+		answer.copyTo(w)
+		return
+	}
+	err = awaitDisk(r.Context(), e.state)
+	if !e.silenceCalls.end(calls, err) {
+		if err == nil {
+			err = errTakenBack
+		}
+		e.log.Error("Silence not changed, as that could not be written", "err", err)
+		answer.replace(http.StatusInternalServerError, fmt.Sprintf("the silence was not changed: %v", err))
+	}
+	answer.copyTo(w)
+}
+
+// answer is an HTTP answer that is not sent yet.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func newAnswer() *answer { return &answer{header: http.Header{}} }
+
+// Header implements http.ResponseWriter.
+func (a *answer) Header() http.Header { return a.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(b)
+}
+
+// replace makes it an error in the format of Alertmanager's API, which is a JSON
+// string.
+func (a *answer) replace(status int, text string) {
+	a.header.Del("Content-Length")
+	a.header.Set("Content-Type", "application/json")
+	a.status = status
+	a.body.Reset()
+	_ = json.NewEncoder(&a.body).Encode(text) // a string and a buffer do not fail
+}
+
+func (a *answer) copyTo(w http.ResponseWriter) {
+	maps.Copy(w.Header(), a.header)
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+	}
+	_, _ = w.Write(a.body.Bytes()) // the client has gone, then
+}
