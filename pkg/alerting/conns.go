@@ -11,18 +11,20 @@ import (
 // integration, keeps it to itself and never closes what it keeps open: without
 // this a stopped server would leave sockets and goroutines for five minutes.
 type connections struct {
+	connect func(ctx context.Context, network, address string) (net.Conn, error)
+
 	mu     sync.Mutex // guards what follows
 	open   map[*connection]struct{}
 	closed bool
 }
 
 func newConnections() *connections {
-	return &connections{open: map[*connection]struct{}{}}
+	var dialer net.Dialer
+	return &connections{connect: dialer.DialContext, open: map[*connection]struct{}{}}
 }
 
 func (c *connections) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	var dialer net.Dialer
-	up, err := dialer.DialContext(ctx, network, address)
+	up, err := c.connect(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

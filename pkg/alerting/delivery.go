@@ -132,7 +132,7 @@ func (e *engine) run(next *blueprint) error {
 	e.recorder.ApplyConfig(next.conf.EventRecorder)
 	rerouted := old == nil || old.sections.routes != next.sections.routes ||
 		next.labelled && old.template != next.template
-	var before legacy
+	var before *legacy
 	if rerouted {
 		e.stopDispatcherLocked()
 		before = e.dispatcher.Load().legacy()

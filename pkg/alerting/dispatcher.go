@@ -3,6 +3,7 @@ package alerting
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -21,26 +22,34 @@ type dispatcher struct {
 	startAt time.Time
 	serving context.Context // done when it may begin nothing any more
 	end     context.CancelFunc
+	serial  uint64
 	gate    *gate
-	before  legacy
+	before  *legacy
+	waits   map[string]time.Duration // see creation
 
-	mu      sync.Mutex           // guards what follows
-	made    map[string]time.Time // when groups were made, by their key; those that may still be in group_wait
+	mu      sync.Mutex          // guards what follows
+	made    map[string]creation // groups that may be in group_wait, by their key
 	sweepAt int
 }
 
 // startDispatcherLocked runs a dispatcher for the given routes and waits until it
 // has sorted all alerts into groups.
-func (e *engine) startDispatcherLocked(next *blueprint, before legacy) {
+func (e *engine) startDispatcherLocked(next *blueprint, before *legacy) {
 	d := &dispatcher{
 		stage:   e.stage,
 		routes:  next.byID,
 		timeout: e.timeout,
 		startAt: e.start.Add(e.opts.DispatchStartDelay),
 		before:  before,
-		made:    map[string]time.Time{},
+		waits:   waitsOf(next.byID),
+		made:    maps.Clone(before.made),
 		sweepAt: leastSweep,
 	}
+	if d.made == nil {
+		d.made = map[string]creation{}
+	}
+	e.stage.serials++
+	d.serial = e.stage.serials
 	d.serving, d.end = context.WithCancel(context.Background())
 	own := dispatch.NewRoute(next.tree, nil)
 	d.gate = newGate(own, next.routes)
@@ -48,7 +57,7 @@ func (e *engine) startDispatcherLocked(next *blueprint, before legacy) {
 		d.gate.leaveOpen()
 	}
 	d.up = dispatch.NewDispatcher(
-		&inheritance{Alerts: e.alerts, owed: before.owed, gate: d.gate, serving: d.serving},
+		&inheritance{Alerts: e.alerts, before: before, gate: d.gate, serving: d.serving},
 		own,
 		d,
 		e.groups,
@@ -93,12 +102,15 @@ func (d *dispatcher) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.
 	if !d.gate.isOpen() {
 		return ctx, nil, d.hold(f, d.routes[id], alerts)
 	}
+	if d.serving.Err() != nil { // a hold that has ended with the dispatcher
+		return ctx, nil, errHeld
+	}
 	alerts, err := d.stage.send(ctx, l, f, alerts)
 	return ctx, alerts, err
 }
 
 func (d *dispatcher) flush(ctx context.Context, route *dispatch.Route) flush {
-	f := flush{interval: route.RouteOpts.GroupInterval}
+	f := flush{interval: route.RouteOpts.GroupInterval, serial: d.serial, before: d.before}
 	f.timeout = d.timeout(f.interval)
 	f.group, _ = notify.GroupKey(ctx)
 	f.receiver, _ = notify.ReceiverName(ctx)
@@ -106,24 +118,19 @@ func (d *dispatcher) flush(ctx context.Context, route *dispatch.Route) flush {
 	return f
 }
 
-// note remembers that a group was made.
+// note remembers that a group was made. One that the dispatcher has begun with is
+// not new.
 func (d *dispatcher) note(group string) {
-	d.gate.expect()
+	if d.gate.expect() {
+		return
+	}
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.made[group] = now
+	d.made[group] = creation{now, d.serial, d.waits}
 	if len(d.made) <= d.sweepAt {
 		return
 	}
-	var longest time.Duration
-	for _, route := range d.routes {
-		longest = max(longest, route.RouteOpts.GroupWait)
-	}
-	for group, made := range d.made {
-		if now.Sub(made) > longest {
-			delete(d.made, group)
-		}
-	}
+	maps.DeleteFunc(d.made, func(_ string, c creation) bool { return now.Sub(c.at) > c.longestWait() })
 	d.sweepAt = max(leastSweep, 2*len(d.made))
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"time"
 )
 
 // durably stands before Alertmanager's API. What a call changes is on the disk
@@ -45,6 +46,12 @@ func (e *engine) serveAlerts(next http.Handler, w http.ResponseWriter, r *http.R
 // expires; empty when it creates or edits one.
 func (e *engine) serveSilences(next http.Handler, w http.ResponseWriter, r *http.Request, id string) {
 	answer := newAnswer()
+	if since, err := e.state.Unwritable(); err != nil {
+		answer.replace(http.StatusServiceUnavailable, fmt.Sprintf(
+			"silences cannot be changed, as the state has not been writable since %s: %v", since.UTC().Format(time.RFC3339), err))
+		answer.copyTo(w)
+		return
+	}
 	body, err := io.ReadAll(r.Body) // before the gate, since clients may be slow
 	if err != nil {
 		answer.replace(http.StatusBadRequest, fmt.Sprintf("read the request: %v", err))

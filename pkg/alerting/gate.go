@@ -71,13 +71,15 @@ func (g *gate) isOpen() bool {
 	}
 }
 
-// expect says that a group was made.
-func (g *gate) expect() {
+// expect says that a group was made. It returns whether the dispatcher begins with
+// it.
+func (g *gate) expect() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.loaded {
 		g.expected++
 	}
+	return !g.loaded
 }
 
 // arrive says that a group has flushed.
@@ -114,7 +116,7 @@ func (g *gate) openWhenFull(ctx context.Context) {
 // inheritance is the provider as a new dispatcher sees it.
 type inheritance struct {
 	provider.Alerts
-	owed    []*alert.Alert // those that the dispatcher before had; see legacy
+	before  *legacy
 	gate    *gate
 	serving context.Context
 }
@@ -122,7 +124,7 @@ type inheritance struct {
 // SlurpAndSubscribe implements provider.Alerts.
 func (i *inheritance) SlurpAndSubscribe(name string) ([]*alert.Alert, provider.AlertIterator) {
 	alerts, news := i.Alerts.SlurpAndSubscribe(name)
-	return withOwed(alerts, i.owed), gatedNews{news, i}
+	return i.before.with(alerts), gatedNews{news, i}
 }
 
 // gatedNews are the alerts after those that a dispatcher begins with.

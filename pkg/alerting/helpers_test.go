@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -42,6 +43,7 @@ type harness struct {
 	t       testing.TB
 	reg     *prometheus.Registry // Alertmanager's
 	promReg *prometheus.Registry
+	disk    *testDisk
 	state   *state.State
 	path    string // of the state file
 	stop    func() // ends Run and waits for it; may be called again
@@ -51,17 +53,20 @@ func newHarness(t testing.TB, edit func(*Options, *Deps)) *harness {
 	t.Helper()
 	opts := DefaultOptions()
 	opts.DataDir = t.TempDir()
-	h := &harness{t: t, reg: prometheus.NewRegistry(), promReg: prometheus.NewRegistry()}
+	h := &harness{t: t, reg: prometheus.NewRegistry(), promReg: prometheus.NewRegistry(), disk: &testDisk{}}
 	deps := Deps{
 		Logger:               slog.New(slog.DiscardHandler),
 		Registerer:           h.reg,
 		PrometheusRegisterer: h.promReg,
 		ExternalURL:          parseURL(t, "http://here:9090/alertmanager"),
 		ProcessID:            t.Name() + opts.DataDir,
-		State:                openState(t, opts.DataDir),
+		State:                openStateOn(t, opts.DataDir, h.disk),
 	}
 	if edit != nil {
 		edit(&opts, &deps)
+	}
+	if dir := opts.DataDir; dir != "" && deps.State == nil {
+		deps.State = openStateOn(t, dir, h.disk)
 	}
 	h.state, h.path = deps.State, statePath(opts.DataDir)
 	m, err := New(opts, deps)
@@ -81,7 +86,7 @@ func (h *harness) again(edit func(*Options, *Deps)) *harness {
 	require.NoError(h.t, os.Mkdir(filepath.Dir(statePath(dir)), 0o700))
 	require.NoError(h.t, os.WriteFile(statePath(dir), content, 0o600))
 	return newHarness(h.t, func(o *Options, d *Deps) {
-		o.DataDir, d.State = dir, openState(h.t, dir)
+		o.DataDir, d.State = dir, nil
 		if edit != nil {
 			edit(o, d)
 		}
@@ -90,11 +95,33 @@ func (h *harness) again(edit func(*Options, *Deps)) *harness {
 
 func statePath(dir string) string { return filepath.Join(dir, "srcprom", "state.db") }
 
+// testDisk is under a state file.
+type testDisk struct {
+	fault atomic.Pointer[error] // of each commit; nil: none
+	delay atomic.Int64          // of each commit, a duration
+}
+
+var errDiskFull = errors.New("no space left on device")
+
+func (d *testDisk) fail(err error)        { d.fault.Store(&err) }
+func (d *testDisk) mend()                 { d.fault.Store(nil) }
+func (d *testDisk) slow(by time.Duration) { d.delay.Store(int64(by)) }
+
+func (d *testDisk) commit() error {
+	time.Sleep(time.Duration(d.delay.Load()))
+	if fault := d.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
+}
+
 // openState opens the state file in a directory until the test ends, and lets it
 // write what nobody waits for.
-func openState(t testing.TB, dir string) *state.State {
+func openState(t testing.TB, dir string) *state.State { return openStateOn(t, dir, &testDisk{}) }
+
+func openStateOn(t testing.TB, dir string, disk *testDisk) *state.State {
 	t.Helper()
-	s, err := state.Open(statePath(dir), state.Options{})
+	s, err := state.Open(statePath(dir), state.Options{BeforeCommit: disk.commit})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var writing sync.WaitGroup

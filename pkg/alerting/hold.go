@@ -31,7 +31,7 @@ func (d *dispatcher) hold(f flush, route *dispatch.Route, alerts []*alert.Alert)
 	if !ok {
 		return nil
 	}
-	if !sleepUntil(d.serving, due) || d.owes(f, alerts) {
+	if !sleepUntil(d.serving, due) || hasResolved(d.unsettled(f, alerts)) {
 		return errHeld
 	}
 	return nil
@@ -42,22 +42,14 @@ func (d *dispatcher) isSettled(f flush, alerts []*alert.Alert) bool {
 	return len(d.unsettled(f, alerts)) == 0
 }
 
-// owes says that one of the alerts is a resolved one that is to be told of.
-func (d *dispatcher) owes(f flush, alerts []*alert.Alert) bool {
-	for _, a := range d.unsettled(f, alerts) {
-		if a.Resolved() {
-			return true
-		}
-	}
-	return false
-}
-
+// unsettled are the alerts of a group without those of which nothing is owed, where
+// the dispatcher may have begun with such.
 func (d *dispatcher) unsettled(f flush, alerts []*alert.Alert) []*alert.Alert {
-	if !hasResolved(alerts) {
+	timer, known := d.stage.timers.get(f)
+	if !hasResolved(alerts) || known && timer.serial == d.serial && !timer.inherited {
 		return alerts
 	}
-	timer, _ := d.stage.timers.get(f)
-	return withoutSettled(alerts, d.stage.entries(d.stage.live.Load(), f), timer.succeeded)
+	return f.withoutSettled(alerts, d.stage.entries(d.stage.live.Load(), f), timer.succeeded)
 }
 
 // inherit takes the timer of a group over. It waits for what the dispatcher before
@@ -71,7 +63,7 @@ func (d *dispatcher) inherit(f flush, route *dispatch.Route, alerts []*alert.Ale
 	if d.isSettled(f, alerts) && d.isSettled(f, d.current(f, route)) {
 		return time.Time{}, false
 	}
-	due = d.due(f, route, alerts)
+	due = d.due(f, route, d.unsettled(f, alerts))
 	d.stage.timers.hold(f, due)
 	return due, true
 }
@@ -93,20 +85,32 @@ func (d *dispatcher) current(f flush, route *dispatch.Route) []*alert.Alert {
 }
 
 // due is when the timer of a group fires that comes from the dispatcher before, or
-// from the process before. One of which nothing is known is as long in group_wait
-// as its oldest alert fires.
+// from the process before. A group that was not there, but has been and comes back,
+// waits for its timer too if that lies ahead; any other one is as long in
+// group_wait as its oldest alert fires.
 func (d *dispatcher) due(f flush, route *dispatch.Route, alerts []*alert.Alert) time.Time {
+	now := time.Now()
 	timer, known := d.stage.timers.get(f)
-	if known && !timer.ended {
+	there := d.before.has(f)
+	flushed := there && known && timer.serial == d.before.serial
+	if flushed && !timer.ended {
 		return timer.next
 	}
-	if end, ok := d.before.waitEnd(f, route, timer.fired); ok {
+	if end, ok := d.before.waitEnd(f, route, timer.fired); ok && (there || end.After(now)) {
 		return end
 	}
-	if last := lastNotified(d.stage.entries(d.stage.live.Load(), f)); !known && !last.IsZero() {
-		return last.Add(f.interval)
+	if flushed { // an alert has come in while the end of the others was told
+		return timer.next
 	}
-	end := time.Now().Add(route.RouteOpts.GroupWait)
+	if known && !timer.ended && timer.next.After(now) {
+		return timer.next
+	}
+	if last := lastNotified(d.stage.entries(d.stage.live.Load(), f)); !known && !last.IsZero() {
+		if next := last.Add(f.interval); next.After(now) {
+			return next
+		}
+	}
+	end := now.Add(route.RouteOpts.GroupWait)
 	for _, a := range alerts {
 		if waited := a.StartsAt.Add(route.RouteOpts.GroupWait); waited.Before(end) {
 			end = waited

@@ -162,7 +162,7 @@ func TestIntent_UnreadableIsLeftOut(t *testing.T) {
 func TestIntent_NotificationIsSentWhereItCannotBeWritten(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL))
-	require.NoError(t, h.engine.state.Close())
+	h.disk.fail(errDiskFull)
 	h.fire("DiskFull")
 	hook.requireMessages(t, 1)
 	requireMetric(t, h.promReg, 1, "srcprom_notification_intents_unwritten_total")
@@ -170,4 +170,5 @@ func TestIntent_NotificationIsSentWhereItCannotBeWritten(t *testing.T) {
 	hook.requireMessages(t, 2)
 	requireMetric(t, h.promReg, 2, "srcprom_notification_intents_unwritten_total")
 	require.Equal(t, map[string]int{"DiskFull": 1, "Other": 1}, hook.names(), "what was sent is not repeated either")
+	h.disk.mend()
 }

@@ -10,38 +10,73 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// legacy is what a dispatcher that was stopped leaves to the next one.
+// legacy is what a dispatcher that was stopped leaves to the next one. It is never
+// changed.
 type legacy struct {
-	made  map[string]time.Time     // when groups were made, by their key
-	waits map[string]time.Duration // their group_wait, by receiver and key of the route
-	// owed are the resolved alerts that it had not told of yet. The provider may
-	// have dropped them: it does so with everything resolved, however recently.
-	owed []*alert.Alert
+	serial uint64 // of that dispatcher; 0 where there was none
+	at     time.Time
+	made   map[string]creation // the last groups that were made, by their key
+	// resolved has, for each group by its flush.key, the resolved alerts that were not
+	// told of yet. The provider may have dropped them: it does so with everything
+	// resolved, however recently.
+	resolved map[string]map[model.Fingerprint]*alert.Alert
+}
+
+// creation is the beginning of a group.
+type creation struct {
+	at     time.Time
+	serial uint64                   // of the dispatcher
+	waits  map[string]time.Duration // the group_wait of each of its routes, by routeKey
+}
+
+func (c creation) longestWait() time.Duration {
+	var longest time.Duration
+	for _, wait := range c.waits {
+		longest = max(longest, wait)
+	}
+	return longest
 }
 
 // legacy is that of a dispatcher after its stop; nil leaves nothing.
-func (d *dispatcher) legacy() legacy {
+func (d *dispatcher) legacy() *legacy {
+	l := &legacy{at: time.Now(), resolved: map[string]map[model.Fingerprint]*alert.Alert{}}
 	if d == nil {
-		return legacy{}
+		return l
 	}
-	l := legacy{waits: map[string]time.Duration{}}
-	for _, route := range d.routes {
-		key := routeKey(route)
-		l.waits[key] = max(l.waits[key], route.RouteOpts.GroupWait)
-	}
+	l.serial = d.serial
 	d.mu.Lock()
 	l.made = maps.Clone(d.made)
 	d.mu.Unlock()
 	groups, _, err := d.up.Groups(context.Background(),
 		func(*dispatch.Route) bool { return true },
-		func(a *alert.Alert, now time.Time) bool { return a.ResolvedAt(now) })
-	if err != nil { // not without an end of the context
+		func(*alert.Alert, time.Time) bool { return true })
+	if err != nil { // it has none but that of its context
 		return l
 	}
 	for _, group := range groups {
-		l.owed = append(l.owed, group.Alerts...)
+		f := flush{group: group.GroupKey, receiver: group.Receiver, serial: d.serial, before: d.before}
+		if l.made[f.group].serial != d.serial {
+			d.stage.timers.adopt(f)
+		}
+		if l.resolved[f.key()] == nil {
+			l.resolved[f.key()] = map[model.Fingerprint]*alert.Alert{}
+		}
+		for _, a := range d.unsettled(f, resolvedOf(group.Alerts)) {
+			l.resolved[f.key()][a.Fingerprint()] = a
+		}
 	}
 	return l
+}
+
+// waitsOf are the group_waits of routes by receiver and key, which tell routes
+// apart as far as groups can be told apart.
+func waitsOf(routes map[string]*dispatch.Route) map[string]time.Duration {
+	waits := make(map[string]time.Duration, len(routes))
+	for _, route := range routes {
+		key := routeKey(route)
+		waits[key] = max(waits[key], route.RouteOpts.GroupWait)
+	}
+	return waits
 }
 
 func routeKey(route *dispatch.Route) string {
@@ -50,29 +85,40 @@ func routeKey(route *dispatch.Route) string {
 
 // waitEnd is when the group_wait of a group ends that was made after the given
 // time; ok is false when none was.
-func (l legacy) waitEnd(f flush, route *dispatch.Route, after time.Time) (end time.Time, ok bool) {
+func (l *legacy) waitEnd(f flush, route *dispatch.Route, after time.Time) (end time.Time, ok bool) {
 	made, ok := l.made[f.group]
-	if !ok || !made.After(after) {
+	if !ok || !made.at.After(after) {
 		return time.Time{}, false
 	}
-	wait, ok := l.waits[routeKey(route)]
-	return made.Add(wait), ok
+	wait, ok := made.waits[routeKey(route)]
+	return made.at.Add(wait), ok
 }
 
-// withOwed adds to the alerts of the provider those that are owed and not among
-// them.
-func withOwed(alerts, owed []*alert.Alert) []*alert.Alert {
-	if len(owed) == 0 {
-		return alerts
+// has says whether a group was there.
+func (l *legacy) has(f flush) bool { return l.resolved[f.key()] != nil }
+
+// had says whether an alert that has resolved was in the group before, or may have
+// been.
+func (l *legacy) had(f flush, a *alert.Alert) bool {
+	if l.serial == 0 || a.EndsAt.After(l.at) {
+		return true
 	}
-	there := make(map[model.Fingerprint]bool, len(alerts)+len(owed))
+	_, ok := l.resolved[f.key()][a.Fingerprint()]
+	return ok
+}
+
+// with adds to the alerts of the provider those that are owed and not among them.
+func (l *legacy) with(alerts []*alert.Alert) []*alert.Alert {
+	there := make(map[model.Fingerprint]bool, len(alerts))
 	for _, a := range alerts {
 		there[a.Fingerprint()] = true
 	}
-	for _, a := range owed {
-		if fp := a.Fingerprint(); !there[fp] {
-			there[fp] = true
-			alerts = append(alerts, a)
+	for _, owed := range l.resolved {
+		for fp, a := range owed {
+			if !there[fp] {
+				there[fp] = true
+				alerts = append(alerts, a)
+			}
 		}
 	}
 	return alerts

@@ -42,11 +42,12 @@ func (s *stage) entries(live *delivery, f flush) []*nflogpb.Entry {
 // provider, which keeps them for up to Options.AlertGCInterval, and upstream tells
 // of them again whenever another alert of the group was told of in between.
 //
-// Settled is what ended before the last flush that succeeded, and is not what an
-// integration was last told to be firing. Without a flush known, the last entry of
-// the log is taken for it.
-func withoutSettled(alerts []*alert.Alert, entries []*nflogpb.Entry, succeeded time.Time) []*alert.Alert {
-	if len(entries) == 0 || !hasResolved(alerts) {
+// Owed is what an integration was last told to be firing. So is what has begun and
+// ended since the last flush that succeeded, or else since the last entry of the
+// log, if it belongs to the group: it does not when it has only come to it by new
+// routes.
+func (f flush) withoutSettled(alerts []*alert.Alert, entries []*nflogpb.Entry, succeeded time.Time) []*alert.Alert {
+	if !hasResolved(alerts) {
 		return alerts
 	}
 	told := map[uint64]bool{}
@@ -62,7 +63,7 @@ func withoutSettled(alerts []*alert.Alert, entries []*nflogpb.Entry, succeeded t
 	}
 	left := make([]*alert.Alert, 0, len(alerts))
 	for _, a := range alerts {
-		if !a.Resolved() || told[hashAlert(a)] || a.EndsAt.After(last) {
+		if !a.Resolved() || told[hashAlert(a)] || a.EndsAt.After(last) && f.before.had(f, a) {
 			left = append(left, a)
 		}
 	}
@@ -86,6 +87,16 @@ func latest(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+func resolvedOf(alerts []*alert.Alert) []*alert.Alert {
+	var resolved []*alert.Alert
+	for _, a := range alerts {
+		if a.Resolved() {
+			resolved = append(resolved, a)
+		}
+	}
+	return resolved
 }
 
 func hasResolved(alerts []*alert.Alert) bool {

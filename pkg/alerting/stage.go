@@ -36,6 +36,7 @@ type stage struct {
 	notified notificationLog // set before the first flush
 	locks    keyedLocks
 	timers   groupTimers
+	serials  uint64          // dispatchers so far; guarded by engine.mu
 	kill     context.Context // done when what is being sent has to end
 	cut      context.CancelFunc
 
@@ -57,6 +58,8 @@ type flush struct {
 	id              uint64 // counted from 1 by the dispatcher, for each group that it makes
 	interval        time.Duration
 	timeout         time.Duration // what a flush of its route may take
+	serial          uint64        // of the dispatcher
+	before          *legacy       // what that had from the one before
 }
 
 // key names what may not be sent twice at the same time.
@@ -84,7 +87,7 @@ func (s *stage) send(ctx context.Context, l *slog.Logger, f flush, alerts []*ale
 	}
 	passed := alerts
 	if f.id == 1 || timer.inherited {
-		passed = withoutSettled(alerts, s.entries(live, f), timer.succeeded)
+		passed = f.withoutSettled(alerts, s.entries(live, f), timer.succeeded)
 	}
 	if len(passed) > 0 {
 		detached, release := s.detach(ctx)

@@ -25,7 +25,7 @@ func newTestStage(send func(context.Context) error) *stage {
 
 // flushTo sends a flush of a group to a receiver.
 func flushTo(ctx context.Context, s *stage, receiver string) error {
-	_, err := s.send(ctx, nil, flush{group: "g", receiver: receiver, id: 2}, []*alert.Alert{{}})
+	_, err := s.send(ctx, nil, flush{group: "g", receiver: receiver, id: 2, before: &legacy{}}, []*alert.Alert{{}})
 	return err
 }
 

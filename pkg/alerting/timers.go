@@ -22,6 +22,7 @@ type groupTimer struct {
 	ended     bool      // which left the group without alerts
 	inherited bool      // what is in the group has come from another dispatcher, and no flush has succeeded since
 	held      bool      // it waits for next in the stage, not in the dispatcher
+	serial    uint64    // of the dispatcher that the group is in
 	forget    time.Time
 }
 
@@ -39,7 +40,9 @@ func (t *groupTimers) fire(f flush, at time.Time) groupTimer {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before := t.timers[f.key()]
-	t.putLocked(f, groupTimer{fired: at, next: at.Add(f.interval), succeeded: before.succeeded, inherited: before.inherited})
+	t.putLocked(f, groupTimer{
+		fired: at, next: at.Add(f.interval), succeeded: before.succeeded, inherited: before.inherited, serial: f.serial,
+	})
 	return before
 }
 
@@ -49,7 +52,8 @@ func (t *groupTimers) succeed(f flush, fired time.Time, ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	timer := t.timers[f.key()]
-	timer.succeeded, timer.ended, timer.inherited = fired, ended, false
+	timer.succeeded, timer.ended = fired, ended
+	timer.inherited = timer.inherited && timer.serial != f.serial
 	t.putLocked(f, timer)
 }
 
@@ -58,7 +62,20 @@ func (t *groupTimers) hold(f flush, due time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	timer := t.timers[f.key()]
-	timer.next, timer.ended, timer.inherited, timer.held = due, false, true, true
+	timer.next, timer.ended, timer.inherited, timer.held, timer.serial = due, false, true, true, f.serial
+	t.putLocked(f, timer)
+}
+
+// adopt says that a group is in the dispatcher of the flush, which began with it and
+// has not come to take its timer over from the one before.
+func (t *groupTimers) adopt(f flush) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	timer, ok := t.timers[f.key()]
+	if !ok || timer.serial != f.before.serial || !f.before.has(f) {
+		return
+	}
+	timer.serial, timer.inherited = f.serial, true
 	t.putLocked(f, timer)
 }
 
@@ -68,7 +85,7 @@ const leastSweep = 64
 // putLocked keeps a timer. A group that is not gone fires its timer again before it
 // is forgotten: a flush may be late by as long as the one before it takes.
 func (t *groupTimers) putLocked(f flush, timer groupTimer) {
-	timer.forget = timer.next.Add(f.interval + 2*f.timeout)
+	timer.forget = latest(timer.forget, timer.next.Add(f.interval+2*f.timeout))
 	if t.timers == nil {
 		t.timers, t.sweepAt = map[string]groupTimer{}, leastSweep
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sourcegraph/srcprom/pkg/alerting"
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/health"
 	"github.com/sourcegraph/srcprom/pkg/rules"
 	"github.com/sourcegraph/srcprom/pkg/scrape"
 	"github.com/sourcegraph/srcprom/pkg/tsdb"
@@ -79,6 +80,11 @@ type Options struct {
 	// Alerting are the settings of the built-in Alertmanager, of its cluster, and
 	// of the sending to external ones.
 	Alerting alerting.Options
+	// Health are the settings of the server's watching over itself.
+	Health health.Options
+	// HealthChecks look at what else belongs to the server, such as another source of
+	// configuration. Their alerts are raised like the server's own.
+	HealthChecks []health.Check
 	// Web are the settings of the HTTP surface.
 	Web web.Options
 }
@@ -103,6 +109,7 @@ func DefaultOptions() Options {
 		Scrape:             scrape.DefaultOptions(),
 		Rules:              rules.DefaultOptions(),
 		Alerting:           alerting.DefaultOptions(),
+		Health:             health.DefaultOptions(),
 		Web:                web.DefaultOptions(),
 	}
 }
@@ -128,6 +135,7 @@ func (o *Options) validate() error {
 		{"Scrape", o.Scrape.Validate()},
 		{"Rules", o.Rules.Validate()},
 		{"Alerting", o.Alerting.Validate()},
+		{"Health", o.Health.Validate()},
 		{"Web", o.Web.Validate()},
 	} {
 		if part.err != nil {
