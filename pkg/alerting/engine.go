@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 
+	"github.com/sourcegraph/srcprom/pkg/internal/counters"
 	"github.com/sourcegraph/srcprom/pkg/internal/lifecycle"
 	"github.com/sourcegraph/srcprom/pkg/state"
 )
@@ -47,20 +48,21 @@ type engine struct {
 	metrics     *metrics
 	releases    lifecycle.Stack
 
-	recorder  eventrecorder.Recorder
-	peer      *cluster.Peer // nil without a cluster
-	notified  *nflog.Log
-	silences  *silence.Silences
-	silencer  *silence.Silencer
-	alerts    *alertStore
-	groups    marker.GroupMarker
-	pipelines *pipelines
-	dispatch  *dispatch.DispatcherMetrics
-	api       *api.API
-	conns     *connections
-	stage     *stage
-	intake    *intake
-	queue     *handoff
+	recorder        eventrecorder.Recorder
+	peer            *cluster.Peer // nil without a cluster
+	clusterCounters *counters.Registerer
+	notified        *nflog.Log
+	silences        *silence.Silences
+	silencer        *silence.Silencer
+	alerts          *alertStore
+	groups          marker.GroupMarker
+	pipelines       *pipelines
+	dispatch        *dispatch.DispatcherMetrics
+	api             *api.API
+	conns           *connections
+	stage           *stage
+	intake          *intake
+	queue           *handoff
 
 	durable
 
@@ -108,7 +110,8 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 }
 
 func (e *engine) newCluster(reg prometheus.Registerer) error {
-	peer, err := newPeer(e.opts.Cluster, e.base, reg)
+	e.clusterCounters = counters.Watch(reg, failedPeers)
+	peer, err := newPeer(e.opts.Cluster, e.base, e.clusterCounters)
 	if err != nil || peer == nil {
 		return err
 	}

@@ -280,8 +280,9 @@ func TestExplain_ResolvedIsToldOrNot(t *testing.T) {
 }
 
 func TestExplainIf_HandedOverAsRulesAlertsAre(t *testing.T) {
+	hook := newWebhook(t, nil)
 	h := newHarness(t, func(o *Options, _ *Deps) { o.PerAlertNameLimit = 1 }).start()
-	h.apply(effective(t, webhookYML(newWebhook(t, nil).URL), func(next *config.Effective) {
+	h.apply(effective(t, webhookYML(hook.URL), func(next *config.Effective) {
 		next.Prometheus = prometheusYML(t, `
 global: {external_labels: {cluster: eu}}
 alerting:

@@ -15,8 +15,10 @@ type GroupFailure struct {
 	Rules []string
 	// Err is the error of the first of them.
 	Err error
-	// Since is when the first of evaluations that failed one after another began.
+	// Since is when the first of the evaluations that failed one after another
+	// began, and Count how many they are.
 	Since time.Time
+	Count int
 }
 
 // MissedEvaluations tells of a group that was not evaluated when it was due, since
@@ -85,11 +87,11 @@ func (f *GroupFailure) next(g *rules.Group, begin time.Time) *GroupFailure {
 	if names == nil {
 		return nil
 	}
-	since := begin
+	next := &GroupFailure{File: g.File(), Group: g.Name(), Rules: names, Err: first, Since: begin, Count: 1}
 	if f != nil {
-		since = f.Since
+		next.Since, next.Count = f.Since, f.Count+1
 	}
-	return &GroupFailure{File: g.File(), Group: g.Name(), Rules: names, Err: first, Since: since}
+	return next
 }
 
 // and adds the evaluations that were left out between two.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/logging"
 
+	"github.com/sourcegraph/srcprom/pkg/internal/counters"
 	"github.com/sourcegraph/srcprom/pkg/internal/logfile"
 )
 
@@ -40,6 +41,8 @@ type Manager struct {
 	sdMetrics *discovery.SDMetrics
 	up        *scrape.Manager
 	discovery *Discovery
+	fresh     *freshness
+	counters  *counters.Registerer
 	started   atomic.Bool
 
 	mu          sync.Mutex                 // held while a configuration is applied; guards what follows
@@ -61,13 +64,15 @@ func New(opts Options, deps Deps) (*Manager, error) {
 	if deps.Registerer == nil {
 		deps.Registerer = prometheus.NewRegistry()
 	}
-	m := &Manager{opts: opts, deps: deps, failureLogs: map[string]*logfile.Opened{}}
+	m := &Manager{opts: opts, fresh: newFreshness(opts), counters: watchCounters(deps), failureLogs: map[string]*logfile.Opened{}}
+	deps.Registerer = m.counters
+	m.deps = deps
 	var err error
 	if m.sdMetrics, err = discovery.CreateAndRegisterSDMetrics(deps.Registerer); err != nil {
 		return nil, fmt.Errorf("scrape: metrics of service discovery: %w", err)
 	}
 	m.up, err = scrape.NewManager(opts.engineOptions(deps.Features), deps.Logger.With("component", "scrape manager"),
-		m.openFailureLog, nil, deps.Appendable, deps.Registerer)
+		m.openFailureLog, nil, watched{deps.Appendable, m.fresh}, deps.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("scrape: %w", err)
 	}

@@ -1,6 +1,8 @@
 package scrape
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +18,12 @@ type Options struct {
 	// DiscoveryReloadInterval is how often new sets of targets are taken over,
 	// after the first. Default 5s, also meant by zero.
 	DiscoveryReloadInterval time.Duration
+
+	// LookbackDelta is how far back queries look for a sample. Default 5m, also meant
+	// by zero. See [Manager.FreshSince].
+	LookbackDelta time.Duration
+	// Pushed says that others send samples, too. See [Manager.FreshSince].
+	Pushed bool
 
 	// AppendMetadata hands the metadata of metrics on to the storage.
 	AppendMetadata bool
@@ -41,15 +49,27 @@ type Options struct {
 
 // DefaultOptions are the defaults of Prometheus's flags.
 func DefaultOptions() Options {
-	return Options{DiscoveryReloadInterval: 5 * time.Second}
+	return Options{DiscoveryReloadInterval: 5 * time.Second, LookbackDelta: 5 * time.Minute}
 }
 
 // Validate reports every problem at once.
 func (o Options) Validate() error {
+	var errs []error
 	if o.DiscoveryReloadInterval < 0 {
-		return fmt.Errorf("DiscoveryReloadInterval is %s: it must not be negative", o.DiscoveryReloadInterval)
+		errs = append(errs, fmt.Errorf("DiscoveryReloadInterval is %s: it must not be negative", o.DiscoveryReloadInterval))
 	}
-	return nil
+	if o.LookbackDelta < 0 {
+		errs = append(errs, fmt.Errorf("LookbackDelta is %s: it must not be negative", o.LookbackDelta))
+	}
+	return errors.Join(errs...)
+}
+
+func (o Options) reloadInterval() time.Duration {
+	return cmp.Or(o.DiscoveryReloadInterval, DefaultOptions().DiscoveryReloadInterval)
+}
+
+func (o Options) lookbackDelta() time.Duration {
+	return cmp.Or(o.LookbackDelta, DefaultOptions().LookbackDelta)
 }
 
 // engineOptions translates into what the engine takes.
@@ -62,6 +82,7 @@ func (o Options) Validate() error {
 // it always did.
 func (o Options) engineOptions(registry features.Collector) *scrape.Options {
 	return &scrape.Options{
+		PassMetadataInContext:             true, // so that it is known of which target a commit is, see freshness
 		DiscoveryReloadInterval:           model.Duration(o.DiscoveryReloadInterval),
 		DiscoveryReloadOnStartup:          true,
 		AppendMetadata:                    o.AppendMetadata,

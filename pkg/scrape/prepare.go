@@ -21,7 +21,9 @@ import (
 // touches none. A scrape failure log that log rotation has moved away counts as a
 // change, and is opened anew.
 //
-// Scraping begins with the first commit, so the storage must be open by then.
+// Scraping begins with the first commit, so the storage must be open by then. The
+// first step has a Commit even without jobs: from then on it is known which there
+// are.
 //
 // External labels alone are no change: the engine spreads the scrapes of new
 // pools over time by them, and of no others.
@@ -35,7 +37,7 @@ func (m *Manager) Prepare(prev, next *config.Effective) (*lifecycle.Step, error)
 		return nil, err
 	}
 	changes := append(compare(from.byName, to.byName), m.rotated(to)...)
-	if len(changes) == 0 {
+	if len(changes) == 0 && m.fresh.hasBegun() {
 		return &lifecycle.Step{}, nil
 	}
 	if faults := check(from.byName, to.byName); faults != nil {
@@ -196,5 +198,6 @@ func (m *Manager) apply(from, to *jobs) error {
 	if err := m.discovery.ApplyConfig(to.discoveries()); err != nil {
 		return errors.Join(err, m.up.ApplyConfig(from.config))
 	}
+	m.fresh.use(to)
 	return nil
 }

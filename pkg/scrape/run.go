@@ -20,6 +20,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { _ = m.discovery.Run(discovering) }) // it returns nil, and may be run by nobody else
 	running.Go(func() { _ = m.up.Run(m.discovery.SyncCh()) })
+	running.Go(func() { m.fresh.watch(discovering, m.up) })
 	<-ctx.Done()
 	m.refuseConfigurations()
 	m.up.Stop() // panics if it is called twice

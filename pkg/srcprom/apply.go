@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/prometheus/prometheus/util/notifications"
 
@@ -173,6 +174,7 @@ func undoSteps(done []*lifecycle.Step) error {
 // applied tells everybody who wants to know of a configuration that runs now.
 func (s *Server) applied(p *plan, version uint64) {
 	s.metrics.accepted(version, p.next.SetAside)
+	s.refusal.Store(nil)
 	if len(p.next.SetAside) == 0 {
 		s.web.Notifications().DeleteNotification(notifications.ConfigurationUnsuccessful)
 	} else {
@@ -204,6 +206,7 @@ func (s *Server) refused(err error) {
 		return
 	}
 	s.metrics.refused(err)
+	s.refusal.Store(&refusal{at: time.Now(), err: err})
 	s.web.Notifications().AddNotification(notifications.ConfigurationUnsuccessful)
 	s.log.Error("Configuration refused; what ran before goes on running", "err", err)
 }

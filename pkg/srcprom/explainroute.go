@@ -15,7 +15,7 @@ func (n narrator) firingRoute(r *client.ExplainedRoute) string {
 	}
 	var clauses []string
 	if facts := append(n.successes(r, "firing", "got it"), n.failures(r)...); len(facts) > 0 {
-		clauses = append(clauses, fmt.Sprintf("receiver %q %s", r.Receiver, list(facts)))
+		clauses = append(clauses, fmt.Sprintf("receiver %q %s", r.Receiver, strings.Join(facts, ", and ")))
 	}
 	if stopped(r) {
 		clauses = append(append(clauses, n.stops(r)...), n.afterwards(r))
@@ -160,15 +160,21 @@ func (n narrator) stops(r *client.ExplainedRoute) []string {
 	if r == &n.of.Routes[0] {
 		texts = append(n.silences(r), n.inhibitions(r)...)
 	}
-	until := ""
-	if r.MutedUntil != nil {
-		until = " until " + n.when(*r.MutedUntil)
+	here := ""
+	if len(n.of.Routes) > 1 {
+		here = fmt.Sprintf(" for receiver %q", r.Receiver)
 	}
-	if len(r.MutedBy) > 0 {
-		texts = append(texts, fmt.Sprintf("time interval %s mutes it%s", quotedList(r.MutedBy), until))
+	if r.MutedUntil != nil {
+		here += " until " + n.when(*r.MutedUntil)
+	}
+	switch {
+	case len(r.MutedBy) == 1:
+		texts = append(texts, fmt.Sprintf("time interval %q mutes it%s", r.MutedBy[0], here))
+	case len(r.MutedBy) > 1:
+		texts = append(texts, fmt.Sprintf("time intervals %s mute it%s", quotedList(r.MutedBy), here))
 	}
 	if len(r.OutsideOf) > 0 {
-		texts = append(texts, fmt.Sprintf("it is outside of the active time interval %s%s", quotedList(r.OutsideOf), until))
+		texts = append(texts, fmt.Sprintf("it is outside of active time interval %s%s", quotedList(r.OutsideOf), here))
 	}
 	return texts
 }
@@ -184,7 +190,7 @@ func (n narrator) silences(r *client.ExplainedRoute) []string {
 func (n narrator) inhibitions(r *client.ExplainedRoute) []string {
 	var texts []string
 	for _, i := range r.InhibitedBy {
-		texts = append(texts, fmt.Sprintf("%s inhibits it (%s)", n.name(i.Labels), i.Rule))
+		texts = append(texts, fmt.Sprintf("%s inhibits it (inhibition rule: %s)", n.name(i.Labels), i.Rule))
 	}
 	return few(texts)
 }
@@ -225,7 +231,7 @@ func (n narrator) resolvedRoute(r *client.ExplainedRoute) string {
 	case len(due) > 0:
 		facts = append(facts, fmt.Sprintf("is told of its end through %s %s", list(due), n.soon(r)))
 	}
-	return fmt.Sprintf("receiver %q %s", r.Receiver, list(facts))
+	return fmt.Sprintf("receiver %q %s", r.Receiver, strings.Join(facts, ", and "))
 }
 
 // coming tells of a route of an alert that is about to fire.
@@ -247,7 +253,10 @@ func (n narrator) future(r *client.ExplainedRoute, gets, isNot string) string {
 	if due := dueAt(r); len(due) > 0 {
 		facts = append(facts, fmt.Sprintf("%s it through %s %s", gets, list(due), n.delay(r)))
 	}
-	return fmt.Sprintf("receiver %q %s", r.Receiver, list(append(facts, aside(r)...)))
+	if facts = append(facts, aside(r)...); len(facts) == 0 { // it has ended unnoticed
+		facts = append(facts, fmt.Sprintf("%s nothing new: %s", gets, r.Integrations[0].Deduplicated))
+	}
+	return fmt.Sprintf("receiver %q %s", r.Receiver, strings.Join(facts, ", and "))
 }
 
 // delay is when the group is looked at first.

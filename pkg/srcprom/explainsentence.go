@@ -52,7 +52,11 @@ func (n narrator) firing() string {
 	case n.onlyWaits():
 		verdict = " but was not notified yet"
 	}
-	return "fires since " + n.when(*n.of.StartsAt) + verdict + ": " + n.routes(n.firingRoute)
+	begin := "fires since " + n.when(*n.of.StartsAt)
+	if rule := n.of.Rule; rule != nil && rule.KeptSince == nil {
+		begin += " with value " + plainNumber(rule.Value)
+	}
+	return begin + verdict + ": " + n.routes(n.firingRoute)
 }
 
 func (n narrator) resolved() string {
@@ -92,11 +96,11 @@ func (n narrator) onlyWaits() bool {
 // have.
 func (n narrator) onItsWay() string {
 	e := n.of
-	begin := "fires since " + n.when(*e.Rule.ActiveSince)
+	begin := fmt.Sprintf("fires, as the expression of %s is true since %s (value %s), ", n.rule(), n.when(*e.Rule.ActiveSince), plainNumber(e.Rule.Value))
 	if e.DroppedBy != "" {
-		return begin + " but is not notified: " + e.DroppedBy
+		return begin + "but is not notified: " + e.DroppedBy
 	}
-	return begin + " and is being handed over: " + n.routes(n.coming)
+	return begin + "and is being handed over: " + n.routes(n.coming)
 }
 
 func (n narrator) pending() string {

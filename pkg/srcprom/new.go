@@ -77,6 +77,8 @@ func (o *Options) complete() {
 	o.Alerting.DataDir = filepath.Join(o.Storage.Dir, stateDir)
 	o.Web.StorageDir = o.Storage.Dir
 	o.Web.LookbackDelta = o.Storage.LookbackDelta
+	o.Scrape.LookbackDelta = o.Storage.LookbackDelta
+	o.Scrape.Pushed = o.Web.EnableRemoteWriteReceiver || o.Web.EnableOTLPReceiver
 	// Parts stop one after another, so each has a share of the whole time;
 	// notifications in flight have half of it. What remains is for the storage.
 	o.Web.DrainTimeout = o.StopTimeout / 8
@@ -151,7 +153,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 	s.alerting, err = alerting.New(s.opts.Alerting, alerting.Deps{
 		Logger: s.log, Registerer: s.opts.AlertmanagerRegistry, PrometheusRegisterer: registry,
 		ExternalURL: externalURL, Discovery: s.notifyDiscovery, ProcessID: uuid.NewString(),
-		State: s.state,
+		State: s.state, Standing: s.standing,
 	})
 	if err != nil {
 		return err
@@ -170,6 +172,9 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 	// Alerting comes first, see [Server.start]; rules come last, when all that
 	// their alerts need is there.
 	s.parts = []part{s.alerting, s.tracer, s.store, s.scrape, s.rules}
+	if err := s.buildHealth(); err != nil {
+		return err
+	}
 	return s.buildWeb(listeners, feats)
 }
 
@@ -186,9 +191,11 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Config:     s.prometheusConfig,
 		Configurer: s,
 		Ready:      s.readiness,
+		Health:     s.Health,
 		Quit:       s.Quit,
 		History:    s.alerting.History,
 		Backup:     s.Backup,
+		Explain:    s.Explain,
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sourcegraph/srcprom/pkg/alerting"
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/health"
 	"github.com/sourcegraph/srcprom/pkg/rules"
 	"github.com/sourcegraph/srcprom/pkg/scrape"
 	"github.com/sourcegraph/srcprom/pkg/tsdb"
@@ -79,6 +80,11 @@ type Options struct {
 	// Alerting are the settings of the built-in Alertmanager, of its cluster, and
 	// of the sending to external ones.
 	Alerting alerting.Options
+	// Health are the settings of the server's watching over itself.
+	Health health.Options
+	// HealthChecks look at what else belongs to the server, such as another source of
+	// configuration. Their alerts are raised like the server's own.
+	HealthChecks []health.Check
 	// History says how much of what was decided about alerts is kept.
 	History HistoryOptions
 	// Web are the settings of the HTTP surface.
@@ -97,8 +103,8 @@ type HistoryOptions struct {
 
 // What Options.Builtin may be.
 const (
-	// BuiltinSelf adds rules about the server's own health and, where there is
-	// no prometheus document, a configuration that scrapes the server.
+	// BuiltinSelf adds, where there is no prometheus document, a configuration that
+	// scrapes the server.
 	BuiltinSelf = "self"
 	// BuiltinNone adds nothing.
 	BuiltinNone = "none"
@@ -115,6 +121,7 @@ func DefaultOptions() Options {
 		Scrape:             scrape.DefaultOptions(),
 		Rules:              rules.DefaultOptions(),
 		Alerting:           alerting.DefaultOptions(),
+		Health:             health.DefaultOptions(),
 		History:            HistoryOptions{MaxAge: 30 * 24 * time.Hour, MaxBytes: 64 << 20},
 		Web:                web.DefaultOptions(),
 	}
@@ -147,6 +154,7 @@ func (o *Options) validate() error {
 		{"Scrape", o.Scrape.Validate()},
 		{"Rules", o.Rules.Validate()},
 		{"Alerting", o.Alerting.Validate()},
+		{"Health", o.Health.Validate()},
 		{"Web", o.Web.Validate()},
 	} {
 		if part.err != nil {

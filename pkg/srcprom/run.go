@@ -15,9 +15,9 @@ import (
 // returns the errors of all that failed. It may be called once.
 //
 // On the way down readiness goes first; then requests in flight, the source of
-// configuration, rule evaluation, scraping and notifications in flight end, one
-// after another, so that the last alerts still leave; then state and storage
-// close. All of that takes StopTimeout at most.
+// configuration, health checks, rule evaluation, scraping and notifications in
+// flight end, one after another, so that the last alerts still leave; then state
+// and storage close. All of that takes StopTimeout at most.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.begin(); err != nil {
 		return err
@@ -39,6 +39,8 @@ func (s *Server) Run(ctx context.Context) error {
 	})
 	actors.Add("web", s.web.Run)
 	actors.Add("configuration", s.runConfiguration)
+	// A stop is no trouble: what comes to rest from here on is not looked at.
+	actors.Add("health", s.health.Run)
 	actors.Add("rules", s.rules.Run)
 	actors.Add("scrape", s.scrape.Run)
 	actors.Add("external alertmanager discovery", s.notifyDiscovery.Run)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sourcegraph/srcprom/pkg/alerting"
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/health"
 	"github.com/sourcegraph/srcprom/pkg/internal/lifecycle"
 	"github.com/sourcegraph/srcprom/pkg/rules"
 	"github.com/sourcegraph/srcprom/pkg/scrape"
@@ -35,6 +36,7 @@ type Server struct {
 	notifyDiscovery *scrape.Discovery
 	rules           *rules.Manager
 	alerting        *alerting.Manager
+	health          *health.Monitor
 	tracer          *tracer
 	web             *web.Server
 	parts           []part // in the order in which they take over a configuration
@@ -53,6 +55,7 @@ type Server struct {
 	firstSum   string        // checksum of the files that first was made from
 	backupLock chan struct{} // held by who makes a backup
 	running    atomic.Pointer[running]
+	refusal    atomic.Pointer[refusal] // of the last configuration; nil when it was not refused
 }
 
 // running is what runs. Both halves change as one, so that nobody sees the

@@ -63,7 +63,7 @@ func (s *Store) beginOpen() (done chan struct{}, err error) {
 func (s *Store) open(storage *promconfig.StorageConfig) error {
 	s.log.Info("Starting TSDB ...")
 	opts := s.opts.engineOptions(storage, s.log, s.deps.Features)
-	db, err := tsdb.Open(s.opts.Dir, s.deps.Logger.With("component", "tsdb"), s.deps.Registerer, opts, s.local.stats)
+	db, err := tsdb.Open(s.opts.Dir, s.deps.Logger.With("component", "tsdb"), s.counters, opts, s.local.stats)
 	if err != nil {
 		return explain(s.opts.Dir, err)
 	}

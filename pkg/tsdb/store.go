@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/features"
 
+	"github.com/sourcegraph/srcprom/pkg/internal/counters"
 	"github.com/sourcegraph/srcprom/pkg/internal/logfile"
 )
 
@@ -40,6 +41,7 @@ type Store struct {
 	deps Deps
 	log  *slog.Logger
 
+	counters     *counters.Registerer // of the database
 	local        *Local
 	remote       *remoteStorage
 	fanout       storage.Storage
@@ -71,14 +73,15 @@ func New(opts Options, deps Deps) (*Store, error) {
 		deps.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Store{
-		opts:    opts,
-		deps:    deps,
-		log:     deps.Logger.With("component", "storage"),
-		local:   &Local{stats: tsdb.NewDBStats(), margin: 2 * opts.minBlockDuration()},
-		parser:  parser.NewParser(opts.Parser),
-		queries: newQueryTracker(opts.QueryMaxConcurrency),
-		opened:  make(chan struct{}),
-		closed:  make(chan struct{}),
+		opts:     opts,
+		deps:     deps,
+		log:      deps.Logger.With("component", "storage"),
+		counters: watchCounters(deps.Registerer),
+		local:    &Local{stats: tsdb.NewDBStats(), margin: 2 * opts.minBlockDuration()},
+		parser:   parser.NewParser(opts.Parser),
+		queries:  newQueryTracker(opts.QueryMaxConcurrency),
+		opened:   make(chan struct{}),
+		closed:   make(chan struct{}),
 	}
 	s.subqueryStep.Store(time.Duration(promconfig.DefaultGlobalConfig.EvaluationInterval).Milliseconds())
 	s.remote = newRemoteStorage(opts, deps, s.local)

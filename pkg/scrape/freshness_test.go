@@ -1,0 +1,235 @@
+package scrape
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/discovery"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/stretchr/testify/require"
+)
+
+// startFresh is a manager with the given lookback delta.
+func startFresh(t *testing.T, lookback time.Duration, edit func(*Options), text string) *testManager {
+	t.Helper()
+	options := DefaultOptions()
+	options.DiscoveryReloadInterval, options.LookbackDelta = 50*time.Millisecond, lookback
+	if edit != nil {
+		edit(&options)
+	}
+	m := newManagerWith(t, options)
+	m.start(t)
+	step, err := m.Prepare(nil, effective(t, text))
+	require.NoError(t, err)
+	require.NoError(t, step.Commit())
+	return m
+}
+
+func (m *testManager) isFresh(job, instance string, samples int) bool {
+	_, ok := m.FreshSince(job, instance, samples)
+	return ok
+}
+
+// becomesFresh waits until it is, and returns since when.
+func (m *testManager) becomesFresh(t *testing.T, job, instance string, samples int) time.Time {
+	t.Helper()
+	require.Eventually(t, func() bool { return m.isFresh(job, instance, samples) }, patience, 5*time.Millisecond,
+		"%d samples of %q %q", samples, job, instance)
+	since, _ := m.FreshSince(job, instance, samples)
+	return since
+}
+
+// looked waits until the manager has looked at what is fresh, now.
+func (m *testManager) looked(t *testing.T) {
+	t.Helper()
+	for range 2 {
+		before := m.fresh.sight.Load()
+		require.Eventually(t, func() bool { return m.fresh.sight.Load() != before || m.fresh.done.Load() }, patience, time.Millisecond, "a look")
+	}
+}
+
+// gated is a target that fails until it is opened.
+func gated(t *testing.T) (*target, func()) {
+	var open atomic.Bool
+	return newTarget(t, func(w http.ResponseWriter, r *http.Request) {
+		if !open.Load() {
+			http.Error(w, "not yet", http.StatusInternalServerError)
+			return
+		}
+		page("m 1\n")(w, r)
+	}), func() { open.Store(true) }
+}
+
+func TestFreshness_WaitsForTheFirstCommittedScrapeOfEachTarget(t *testing.T) {
+	quick := newTarget(t, page("m 1\n"))
+	slow, open := gated(t)
+	m := startFresh(t, time.Hour, nil, scraping(job("quick", quick, ""), job("slow", slow, "")))
+	m.becomesFresh(t, "quick", "", 1)
+	require.Eventually(t, func() bool { return slow.scrapes.Load() >= 3 }, patience, time.Millisecond, "scrapes that fail")
+	m.looked(t)
+	require.False(t, m.isFresh("slow", "", 1))
+	require.False(t, m.isFresh("", "", 1), "all jobs")
+	require.True(t, m.isFresh("", quick.address(), 1) || m.isFresh("quick", quick.address(), 1))
+
+	opened := time.Now()
+	open()
+	since := m.becomesFresh(t, "slow", "", 1)
+	require.True(t, since.After(opened))
+	require.Len(t, m.query(t, `m{job="slow"}`), 1, "it is in the storage")
+	require.False(t, m.becomesFresh(t, "slow", "", 2).Before(since), "the second sample came later")
+	m.becomesFresh(t, "", "", 2)
+	require.Eventually(t, m.fresh.done.Load, patience, time.Millisecond, "nothing to look for any more")
+}
+
+func TestFreshness_NarrowsToOneInstance(t *testing.T) {
+	quick := newTarget(t, page("m 1\n"))
+	slow, open := gated(t)
+	text := scraping("- {job_name: app, static_configs: [{targets: [" + quick.address() + ", " + slow.address() + "]}]}\n")
+	m := startFresh(t, time.Hour, nil, text)
+	m.becomesFresh(t, "app", quick.address(), 2)
+	require.False(t, m.isFresh("app", slow.address(), 1))
+	require.False(t, m.isFresh("app", "", 1))
+	require.False(t, m.isFresh("app", "gone:80", 1), "an instance that is unknown may be a label of any target's own")
+	open()
+	m.becomesFresh(t, "app", "gone:80", 1)
+}
+
+func TestFreshness_FailingTargetIsWaitedForAsLongAsItsSeriesLast(t *testing.T) {
+	broken, _ := gated(t)
+	m := startFresh(t, 800*time.Millisecond, nil, scraping(job("broken", broken, "")))
+	m.looked(t)
+	require.False(t, m.isFresh("broken", "", 1))
+	since := m.becomesFresh(t, "broken", "", 2)
+	require.Equal(t, m.fresh.start.Add(800*time.Millisecond), since)
+}
+
+func TestFreshness_ScrapesThatCannotBeCommittedNeverCount(t *testing.T) {
+	db, err := tsdb.Open(t.TempDir(), nil, nil, tsdb.DefaultOptions(), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	opts := DefaultOptions()
+	opts.DiscoveryReloadInterval, opts.LookbackDelta = 50*time.Millisecond, 200*time.Millisecond
+	full := &fullDisk{AppendableV2: db}
+	up, err := New(opts, Deps{Appendable: full, Registerer: prometheus.NewRegistry()})
+	require.NoError(t, err)
+	m := &testManager{Manager: up, db: db}
+	m.start(t)
+	m.apply(t, nil, effective(t, scraping(job("app", newTarget(t, page("m 1\n")), ""))))
+	require.Eventually(t, func() bool { return full.refused.Load() >= 5 }, patience, time.Millisecond, "commits that fail")
+	m.looked(t)
+	require.False(t, m.isFresh("app", "", 1), "the lookback delta is long over")
+}
+
+type fullDisk struct {
+	storage.AppendableV2
+	refused atomic.Int64
+}
+
+func (d *fullDisk) AppenderV2(ctx context.Context) storage.AppenderV2 {
+	return &fullAppender{d.AppendableV2.AppenderV2(ctx), d}
+}
+
+type fullAppender struct {
+	storage.AppenderV2
+	disk *fullDisk
+}
+
+func (a *fullAppender) Commit() error {
+	a.disk.refused.Add(1)
+	return errors.Join(errors.New("no space left on device"), a.Rollback())
+}
+
+func TestFreshness_TargetsThatAreGoneAreNotWaitedFor(t *testing.T) {
+	stays := newTarget(t, page("m 1\n"))
+	gone, _ := gated(t)
+	both := scraping(job("app", stays, ""), job("old", gone, ""))
+	m := startFresh(t, time.Hour, nil, both)
+	m.becomesFresh(t, "app", "", 1)
+	require.False(t, m.isFresh("", "", 1))
+	m.apply(t, effective(t, both), effective(t, scraping(job("app", stays, ""))))
+	m.becomesFresh(t, "", "", 1)
+}
+
+func TestFreshness_JobsThatNothingIsKnownOfHaveTheLookbackDelta(t *testing.T) {
+	m := startFresh(t, time.Second, nil, scraping(job("app", newTarget(t, page("m 1\n")), "")))
+	m.becomesFresh(t, "", "", 1)
+	require.False(t, m.isFresh("pushed", "", 1))
+	require.Equal(t, m.fresh.start.Add(time.Second), m.becomesFresh(t, "pushed", "", 1))
+}
+
+func TestFreshness_WithoutJobs(t *testing.T) {
+	m := startFresh(t, time.Hour, nil, "")
+	require.Equal(t, m.fresh.start, m.becomesFresh(t, "", "", 2))
+
+	pushed := startFresh(t, time.Second, func(o *Options) { o.Pushed = true }, "")
+	pushed.looked(t)
+	require.False(t, pushed.isFresh("", "", 1), "others may still send")
+	require.Equal(t, pushed.fresh.start.Add(time.Second), pushed.becomesFresh(t, "", "", 1))
+}
+
+func TestFreshness_BeforeTheFirstConfigurationNothingIs(t *testing.T) {
+	m := newManager(t)
+	m.start(t)
+	require.False(t, m.isFresh("", "", 1))
+}
+
+func TestFreshness_DiscoveryThatTakesLonger(t *testing.T) {
+	e := effective(t, scraping("- {job_name: app}\n"))
+	e.Prometheus.ScrapeConfigs[0].ServiceDiscoveryConfigs = discovery.Configs{lateDiscovery{}}
+	jobs, err := jobsOf(e)
+	require.NoError(t, err)
+	opts := DefaultOptions()
+	opts.LookbackDelta = time.Minute
+	f := newFreshness(opts)
+	f.use(jobs)
+	conf, at := jobs.byName["app"], func(d time.Duration) time.Time { return f.start.Add(d) }
+	require.False(t, f.discovered(conf, true, true, at(time.Second)), "more may come")
+	require.False(t, f.discovered(conf, true, false, at(20*time.Second)), "nothing has come yet")
+	require.True(t, f.discovered(conf, true, true, at(20*time.Second)))
+	require.True(t, f.discovered(conf, true, false, at(time.Minute)), "there is no more to wait for than for a target that fails")
+}
+
+// lateDiscovery is a kind of discovery that cannot be made.
+type lateDiscovery struct{}
+
+func (lateDiscovery) Name() string { return "late" }
+
+func (lateDiscovery) NewDiscoverer(discovery.DiscovererOptions) (discovery.Discoverer, error) {
+	return nil, errors.New("not today")
+}
+
+func (lateDiscovery) NewDiscovererMetrics(prometheus.Registerer, discovery.RefreshMetricsInstantiator) discovery.DiscovererMetrics {
+	return nil
+}
+
+func TestFailures_DiscoveryThatCannotBeMade(t *testing.T) {
+	e := effective(t, scraping("- {job_name: app}\n"))
+	e.Prometheus.ScrapeConfigs[0].ServiceDiscoveryConfigs = discovery.Configs{lateDiscovery{}}
+	m := newManager(t)
+	m.start(t)
+	require.Zero(t, m.FailedDiscoveries())
+	m.apply(t, nil, e)
+	require.Equal(t, 1, m.FailedDiscoveries())
+}
+
+func TestFailures_TargetsThatCannotBeMade(t *testing.T) {
+	a := newTarget(t, page("m 1\n"))
+	m := newManager(t)
+	m.start(t)
+	text := scraping(job("app", a, `, relabel_configs: [{target_label: __scrape_interval__, replacement: never}]`))
+	m.apply(t, nil, effective(t, text))
+	require.Eventually(t, func() bool {
+		for _, f := range m.Failures() {
+			if f.What == "making targets of what was discovered" && f.Job == "app" && f.Count > 0 {
+				return true
+			}
+		}
+		return false
+	}, patience, 5*time.Millisecond, "a target that cannot be made")
+}

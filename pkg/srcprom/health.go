@@ -1,0 +1,219 @@
+package srcprom
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sourcegraph/srcprom/pkg/client"
+	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/health"
+	"github.com/sourcegraph/srcprom/pkg/internal/counters"
+)
+
+const (
+	// failureHold is how long something that failed counts as broken: what is tried
+	// again and again is tried more often than that.
+	failureHold = 5 * time.Minute
+	// damageHold is how long it is told that something was damaged.
+	damageHold = time.Hour
+	// stateDamageHold is the same for the state file, which holds what users have made.
+	stateDamageHold = 24 * time.Hour
+	// failedEvaluations in a row, and missed ones, are no accident any more.
+	failedEvaluations = 2
+	missedEvaluations = 3
+)
+
+// Health says how the server is: each part, its problems, and what to do.
+func (s *Server) Health() client.Health {
+	if s.health == nil {
+		return client.Health{State: client.HealthFailing, Parts: []client.PartHealth{}}
+	}
+	return s.health.Health()
+}
+
+// buildHealth comes after all parts that it looks at.
+func (s *Server) buildHealth() error {
+	var err error
+	s.health, err = health.New(s.opts.Health, health.Deps{
+		Checks:     slices.Concat(s.checks(), s.opts.HealthChecks),
+		Send:       s.alerting.Send,
+		Link:       s.externalURL.JoinPath("api/srcprom/v1/health").String(),
+		Logger:     s.log,
+		Registerer: s.opts.Registry,
+	})
+	return err
+}
+
+// checks look at all parts. None asks anything that may wait for work in
+// progress, or for the disk.
+func (s *Server) checks() []health.Check {
+	c := &checks{Server: s, since: time.Now()}
+	return []health.Check{
+		{Part: "configuration", Look: c.configuration},
+		{Part: "state", Look: c.stateFile},
+		{Part: "storage", Look: c.storage},
+		{Part: "scraping", Look: c.scraping},
+		{Part: "rules", Look: c.ruleGroups},
+		{Part: "alerting", Look: c.builtinAlertmanager},
+		{Part: "receivers", Look: c.receivers},
+		{Part: "external alertmanagers", Look: c.externalAlertmanagers},
+		{Part: "cluster", Look: c.cluster},
+	}
+}
+
+// checks remember counters from one look to the next; their monitor lets them look
+// one after another.
+type checks struct {
+	*Server
+	since time.Time
+	rises counters.Rises
+}
+
+// refusal is a configuration that does not run.
+type refusal struct {
+	at  time.Time
+	err error
+}
+
+func (c *checks) configuration() []client.HealthProblem {
+	var found problems
+	if r := c.refusal.Load(); r != nil {
+		found.alert(alertConfigurationRefused, "", fmt.Sprintf("A configuration was refused, what ran before goes on running: %s", r.err)).Since = r.at
+	}
+	effective := c.running.Load().effective
+	if effective == nil {
+		return found
+	}
+	var documents []string
+	aside := map[string][]config.SetAside{}
+	for _, entry := range effective.SetAside {
+		if aside[entry.Document] == nil {
+			documents = append(documents, entry.Document)
+		}
+		aside[entry.Document] = append(aside[entry.Document], entry)
+	}
+	for _, document := range documents {
+		entries := (&SetAsideError{Entries: aside[document]}).Error()
+		found.alert(alertConfigurationSetAside, document, fmt.Sprintf("Not all of %s runs as it is written: %s", document, entries))
+	}
+	return found
+}
+
+func (c *checks) stateFile() []client.HealthProblem {
+	var found problems
+	if since, err := c.state.Unwritable(); err != nil {
+		found.alert(alertStateNotWritable, "", err.Error()).Since = since
+	}
+	if time.Since(c.since) > stateDamageHold {
+		return found
+	}
+	lost, aside := c.state.Damaged(), c.state.SetAside()
+	if aside != "" {
+		found.alert(alertStateDamaged, "", fmt.Sprintf("The state file was damaged; it was moved to %q, and %d of its records are known to be lost", aside, lost))
+	} else if lost > 0 {
+		found.alert(alertStateDamaged, "", fmt.Sprintf("%d records of the state file were damaged and left out", lost))
+	}
+	return found
+}
+
+func (c *checks) storage() []client.HealthProblem {
+	var found problems
+	if !isClosed(c.store.Opened()) {
+		found.note("", "The storage is being opened", "Wait; /api/v1/status/walreplay tells how far it is.")
+	}
+	for _, f := range c.store.Failures() {
+		if since := c.rose("storage failing "+f.What, f.Count, failureHold); !since.IsZero() {
+			found.alert(alertStorageFailing, f.What, fmt.Sprintf("The metrics storage fails at %s: %.0f time(s) since the start", f.What, f.Count)).Since = since
+		}
+	}
+	for _, d := range c.store.Damage() {
+		if since := c.rose("storage damaged "+d.What, d.Count, damageHold); !since.IsZero() {
+			found.alert(alertStorageDamaged, d.What, fmt.Sprintf("%s was damaged, and what cannot be read was left out", d.What)).Since = since
+		}
+	}
+	return found
+}
+
+func (c *checks) scraping() []client.HealthProblem {
+	var found problems
+	if n := c.scrape.FailedDiscoveries(); n > 0 {
+		found.alert(alertDiscoveryFailing, "", fmt.Sprintf("%d service discoveries of the configuration could not be made; the log names them", n))
+	}
+	for _, f := range c.scrape.Failures() {
+		since := c.rose("scraping "+f.What+" "+f.Job, f.Count, failureHold)
+		if since.IsZero() {
+			continue
+		}
+		subject := strings.TrimSuffix(f.What+": "+f.Job, ": ")
+		found.alert(alertDiscoveryFailing, subject, fmt.Sprintf("It fails to scrape all there is, at %s: %.0f time(s) since the start", subject, f.Count)).Since = since
+	}
+	return found
+}
+
+func (c *checks) ruleGroups() []client.HealthProblem {
+	var found problems
+	for _, f := range c.rules.Failures() {
+		subject := f.File + ";" + f.Group
+		summary := fmt.Sprintf("%d rule(s) of group %q in %q cannot be evaluated, the first is %q: %s", len(f.Rules), f.Group, f.File, f.Rules[0], f.Err)
+		if f.Count < failedEvaluations {
+			found.note(subject, summary, "Wait for the next evaluation.")
+			continue
+		}
+		found.alert(alertRulesFailing, subject, summary).Since = f.Since
+	}
+	for _, m := range c.rules.Missed() {
+		subject := m.File + ";" + m.Group
+		summary := fmt.Sprintf("Group %q in %q takes longer than its interval of %s: %d evaluation(s) were left out", m.Group, m.File, m.Interval, m.Count)
+		if m.Count < missedEvaluations {
+			found.note(subject, summary, "Wait whether it happens again.")
+			continue
+		}
+		found.alert(alertRuleGroupLate, subject, summary).Since = m.Since
+	}
+	return found
+}
+
+func (c *checks) builtinAlertmanager() []client.HealthProblem {
+	var found problems
+	if reason := c.alerting.NotReady(); reason != "" {
+		found.note("", "Alerts are not handled now: "+reason, "Wait, unless the server is stopping.")
+	}
+	return found
+}
+
+func (c *checks) receivers() []client.HealthProblem {
+	var found problems
+	for _, f := range c.alerting.FailingIntegrations() {
+		summary := fmt.Sprintf("Receiver %q does not take notifications through %s, %d attempt(s) have failed: %s", f.Receiver, f.Integration, f.Failures, f.LastError)
+		found.alert(alertReceiverFailing, f.Receiver+"/"+f.Integration, summary).Since = f.Since
+	}
+	for _, l := range c.alerting.LostIntegrations() {
+		integration := fmt.Sprintf("%s[%d]", l.Type, l.Index)
+		found.alert(alertIntegrationLost, l.Receiver+"/"+integration, fmt.Sprintf("Receiver %q lacks %s, which cannot be built: %s", l.Receiver, integration, l.Reason))
+	}
+	return found
+}
+
+func (c *checks) externalAlertmanagers() []client.HealthProblem {
+	var found problems
+	for target, n := range c.alerting.DroppedAlerts() {
+		if since := c.rose("dropped "+target, n, failureHold); !since.IsZero() {
+			found.alert(alertAlertsDropped, target, fmt.Sprintf("%.0f alerts for the Alertmanager at %s were dropped since the start", n, target)).Since = since
+		}
+	}
+	return found
+}
+
+func (c *checks) cluster() []client.HealthProblem {
+	var found problems
+	if n := c.alerting.FailedPeers(); n > 0 {
+		found.alert(alertClusterPeersFailing, "", fmt.Sprintf("%d peer(s) of the cluster do not answer", n))
+	}
+	return found
+}
+
+func (c *checks) rose(counter string, value float64, hold time.Duration) time.Time {
+	return c.rises.Since(counter, value, time.Now(), hold)
+}
