@@ -209,6 +209,7 @@ func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) {
 		doubts:   newDoubts(),
 		failing:  failing,
 		sent:     newSendMetrics(deps.PrometheusRegisterer, failing),
+		patience: diskPatience,
 	}
 	e.pipelines.recoverIntents(context.Background())
 	e.stage.doubted = e.pipelines.doubts.entries
