@@ -83,9 +83,10 @@ func TestExplain_NotifiedSaysWhoGotItAndWhenItRepeats(t *testing.T) {
 	e := h.explained(`{alertname="Disk"}`, "never notified", notified)
 	require.Equal(t, "firing", e.State)
 	require.Equal(t, map[string]string{"alertname": "Disk", "instance": "a"}, e.Labels)
+	require.Equal(t, "client", e.Source)
 	require.False(t, e.Hypothetical)
 	require.NotNil(t, e.StartsAt)
-	require.Nil(t, e.EndsAt)
+	require.True(t, e.EndsAt.After(time.Now()), "unless it is posted again")
 
 	route := e.Routes[0]
 	require.Equal(t, "{}", route.Route)
