@@ -41,7 +41,7 @@ func explainable(t *testing.T) *srcpromtest.Server {
 	return server
 }
 
-func ask(t *testing.T, server *srcprom.Server, matchers ...string) []client.Explanation {
+func explain(t *testing.T, server *srcprom.Server, matchers ...string) []client.Explanation {
 	t.Helper()
 	answer, err := server.Explain(t.Context(), client.ExplainQuery{Matchers: matchers})
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func await(t *testing.T, server *srcpromtest.Server, matchers string, ok func(cl
 	t.Helper()
 	var last client.Explanation
 	require.Eventually(t, func() bool {
-		alerts := ask(t, server.Server, matchers)
+		alerts := explain(t, server.Server, matchers)
 		if len(alerts) != 1 {
 			return false
 		}
@@ -116,17 +116,17 @@ func TestExplain_RuleThatDoesNotFireAddsItsLabels(t *testing.T) {
 
 func TestExplain_NobodyMakesIt(t *testing.T) {
 	server := explainable(t)
-	e := ask(t, server.Server, `{alertname="Nobody"}`)[0]
+	e := explain(t, server.Server, `{alertname="Nobody"}`)[0]
 	require.Equal(t, "unknown", e.State)
 	require.Equal(t, `Nobody{cluster="eu"} does not fire, and no rule of this server makes it; if it fired now, receiver "test" would get it through webhook[0] after group_wait of 0s.`, e.Sentence)
-	require.Empty(t, ask(t, server.Server, `{alertname=~"Nobody"}`))
+	require.Empty(t, explain(t, server.Server, `{alertname=~"Nobody"}`))
 }
 
 func TestExplain_SeveralMatchersTellEachAlertOnce(t *testing.T) {
 	server := explainable(t)
 	await(t, server, `{alertname="Disk"}`, wasNotified)
 	var names []string
-	for _, e := range ask(t, server.Server, `{disk="a"}`, `{alertname="Disk"}`, `{alertname="Nobody"}`) {
+	for _, e := range explain(t, server.Server, `{disk="a"}`, `{alertname="Disk"}`, `{alertname="Nobody"}`) {
 		names = append(names, e.Labels["alertname"])
 	}
 	require.Equal(t, []string{"Disk", "DiskLong", "Nobody", "Noise"}, names)
@@ -141,7 +141,7 @@ func TestExplain_AtAnotherTimeByWhatIsKnownNow(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, answer.Alerts[0].Sentence, "silence "+id+` by alice ("maintenance") silences it until `)
 	require.Contains(t, answer.Alerts[0].Sentence, "silences and time intervals are taken as of ")
-	require.NotContains(t, ask(t, server.Server, `{alertname="Disk"}`)[0].Sentence, id)
+	require.NotContains(t, explain(t, server.Server, `{alertname="Disk"}`)[0].Sentence, id)
 }
 
 func silence(t *testing.T, server *srcpromtest.Server, alertname string, from, to time.Time) string {
