@@ -7,6 +7,7 @@ SHELL       := bash
 
 GO       ?= go
 FUZZTIME ?= 5s
+KILLS    ?= 1000
 # For example: make test-go TESTFLAGS='-run TestServer -v' TESTPKGS=./pkg/srcprom
 TESTFLAGS ?=
 TESTPKGS  ?= ./...
@@ -113,6 +114,14 @@ vuln: ## Ask the Go vulnerability database about what we build (needs the intern
 .PHONY: bench
 bench: build build-lean install-peers ## Measure side by side with Prometheus and Alertmanager
 	@cd bench; $(GO) run . -bin ../bin -peers ../.tools/peers
+
+.PHONY: controls
+controls: build-lean install-peers ## Show what Alertmanager breaks and srcprom keeps, promise by promise
+	@cd bench; $(GO) run ./controls -bin ../bin -peers ../.tools/peers
+
+.PHONY: soak
+soak: build-lean ## Kill the server under load KILLS (1000) times, and compare with the model
+	@. tools/env.sh; SRCPROM_KILLS=$(KILLS) SRCPROM_KILL_FIRST=$${KILL_FIRST:-$$RANDOM} $(GO) test -count=1 -timeout 0 $(TESTFLAGS) ./pkg/internal/e2e -run TestKillMatrix
 
 .PHONY: clean
 clean: ## Remove what was built; the tools in .tools stay

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"github.com/alecthomas/units"
+
 	"github.com/sourcegraph/srcprom/pkg/alerting"
+	"github.com/sourcegraph/srcprom/pkg/srcprom"
 )
 
 // addAlertmanager adds the flags of the built-in Alertmanager under the prefix
@@ -31,4 +34,12 @@ func (f *flags) addAlertmanager(configFile *string, features *[]string, o *alert
 	f.integer("alertmanager.notification-queue-capacity", "Number of alerts that wait for each external Alertmanager.", &o.External.QueueCapacity)
 	f.integer("alertmanager.notification-batch-size", "Maximum number of alerts in one request to an external Alertmanager.", &o.External.MaxBatchSize)
 	f.yes("alertmanager.drain-notification-queue-on-shutdown", "Send what waits for external Alertmanagers before stopping.", &o.External.DrainOnShutdown)
+}
+
+// addHistory adds the bounds of the history of alerts.
+func (f *flags) addHistory(o *srcprom.HistoryOptions) {
+	f.group("History of alerts", "What became of each alert, and why: see [history](history.md).")
+	f.duration("alerting.history.retention.time", "How long to keep the history.", &o.MaxAge)
+	f.size64("alerting.history.retention.size", "Maximum size of the history; the oldest part of it is removed first.", &o.MaxBytes).
+		Default(units.Base2Bytes(o.MaxBytes).String())
 }

@@ -206,10 +206,12 @@ func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) {
 		groups:   e.groups,
 		state:    e.state,
 		history:  &chronicle{log: e.log, state: e.state, groups: e.groups, origin: e.madeBy, memory: newMemory(maxRemembered)},
+		doubts:   newDoubts(),
 		failing:  failing,
 		sent:     newSendMetrics(deps.PrometheusRegisterer, failing),
 	}
 	e.pipelines.recoverIntents(context.Background())
+	e.stage.doubted = e.pipelines.doubts.entries
 }
 
 func (e *engine) newAPI(deps Deps, sent *notificationMetrics) error {

@@ -27,8 +27,8 @@ func (h *harness) history(query client.HistoryQuery) []client.HistoryEntry {
 	return page.Entries
 }
 
-// told puts entries in few words.
-func told(entries []client.HistoryEntry) []string {
+// inWords puts entries in few words.
+func inWords(entries []client.HistoryEntry) []string {
 	words := make([]string, 0, len(entries))
 	for _, e := range entries {
 		at := e.Receiver
@@ -54,7 +54,7 @@ func (h *harness) requireHistory(query client.HistoryQuery, want ...string) []cl
 		entries = h.history(query)
 		return len(entries) >= len(want)
 	}, patience, tick, "the history has not got %d entries", len(want))
-	require.Equal(h.t, want, told(entries))
+	require.Equal(h.t, want, inWords(entries))
 	return entries
 }
 
@@ -178,7 +178,7 @@ func TestHistory_RefusedNotificationIsGivenUp(t *testing.T) {
 	h.fire("DiskFull")
 	h.requireEntries(2)
 	for _, entry := range h.history(client.HistoryQuery{}) { // one for each flush
-		require.Equal(t, []string{"DiskFull firing: failed team/webhook[0], first notification, clientError"}, told([]client.HistoryEntry{entry}))
+		require.Equal(t, []string{"DiskFull firing: failed team/webhook[0], first notification, clientError"}, inWords([]client.HistoryEntry{entry}))
 		require.Equal(t, http.StatusNotFound, entry.Status)
 		require.True(t, entry.GaveUp)
 	}
@@ -247,6 +247,6 @@ func TestHistory_LostIntegrationFails(t *testing.T) {
 	failing := h.FailingIntegrations()[0]
 	require.Equal(t, "slack[0]", failing.Integration)
 	require.Contains(t, failing.LastError, "no such file")
-	require.Contains(t, told(h.history(client.HistoryQuery{Outcome: client.OutcomeFailed})),
+	require.Contains(t, inWords(h.history(client.HistoryQuery{Outcome: client.OutcomeFailed})),
 		"DiskFull firing: failed team/slack[0], first notification, other")
 }

@@ -31,6 +31,7 @@ type pipelines struct {
 	groups   marker.GroupMarker
 	state    *state.State
 	history  *chronicle
+	doubts   *doubts
 	failing  *failures
 	sent     *sendMetrics
 }
@@ -70,12 +71,13 @@ func (p *pipelines) fanOut(receiver string, integrations []notify.Integration, w
 	all := make(notify.FanoutStage, 0, len(integrations))
 	for i := range integrations {
 		integration := &integrations[i]
-		entry := logReceiver(receiver, integration.String())
+		at := integrationID{receiver, integration.String()}
+		entry := at.inLog()
 		known := func(group string) bool { return entryOf(p.notified, entry, group) != nil }
 		all = append(all, notify.MultiStage{
 			notify.NewClusterWaitStage(wait),
-			p.history.deduplicating(notify.NewDedupStage(integration, p.notified, entry), integration, known),
-			p.sender(receiver, integration, entry),
+			p.history.deduplicating(p.deduplicate(at, integration, entry), integration, known),
+			p.sender(at, integration, entry),
 		})
 	}
 	return all

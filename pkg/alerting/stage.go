@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 )
 
@@ -33,10 +34,11 @@ const killGrace = time.Second
 // dispatcher that comes next.
 type stage struct {
 	live     atomic.Pointer[delivery]
-	notified notificationLog // set before the first flush
+	notified notificationLog                               // set before the first flush
+	doubted  func(receiver, group string) []*nflogpb.Entry // likewise; nil where nothing can be in doubt
 	locks    keyedLocks
 	timers   groupTimers
-	serials  uint64 // dispatchers so far; guarded by engine.mu
+	serials  uint64          // dispatchers so far; guarded by engine.mu
 	kill     context.Context // done when what is being sent has to end
 	cut      context.CancelFunc
 

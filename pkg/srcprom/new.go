@@ -95,7 +95,10 @@ func (o *Options) complete() {
 func (s *Server) build() error {
 	var err error
 	path := filepath.Join(s.opts.Storage.Dir, stateDir, "state.db")
-	if s.state, err = state.Open(path, state.Options{Logger: s.log, Registerer: s.opts.Registry}); err != nil {
+	if s.state, err = state.Open(path, state.Options{
+		Logger: s.log, Registerer: s.opts.Registry,
+		HistoryMaxAge: s.opts.History.MaxAge, HistoryMaxBytes: s.opts.History.MaxBytes,
+	}); err != nil {
 		return err
 	}
 	s.releases.Push("state", s.state.Close)
