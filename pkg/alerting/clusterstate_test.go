@@ -39,8 +39,8 @@ func TestCluster_WhatGossipBringsSurvivesACrash(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	first := newMember(t)
 	first.apply(effective(t, webhookYML(hook.URL)))
-	gone := first.postSilence(silenceText("", "Early", "early", end))
-	first.postSilence(silenceText("", "EarlyLong", "early "+long, end))
+	gone := first.silence(silenceText("", "Early", "early", end))
+	first.silence(silenceText("", "EarlyLong", "early "+long, end))
 
 	// Both come with the full state at the join; a long one is no gossip.
 	second := newMember(t, first.clusterAddress())
@@ -50,14 +50,14 @@ func TestCluster_WhatGossipBringsSurvivesACrash(t *testing.T) {
 	second.requireOnDisk(state.Silences, 2)
 
 	// Then each way, by gossip or, the long ones, directly.
-	second.postSilence(silenceText("", "Late", "late", end))
-	second.postSilence(silenceText("", "LateLong", "late "+long, end))
+	second.silence(silenceText("", "Late", "late", end))
+	second.silence(silenceText("", "LateLong", "late "+long, end))
 	status, _ := second.expire(gone)
 	require.Equal(t, http.StatusOK, status)
 	want["early"], want["late"], want["late "+long] = "expired", "active", "active"
 	first.requireSilences(want)
 	first.requireOnDisk(state.Silences, 4)
-	first.postSilence(silenceText("", "LastLong", "last "+long, end))
+	first.silence(silenceText("", "LastLong", "last "+long, end))
 	want["last "+long] = "active"
 	second.requireSilences(want)
 	second.requireOnDisk(state.Silences, 5)
@@ -81,8 +81,8 @@ func TestCluster_WhatGossipBringsSurvivesACrash(t *testing.T) {
 		h.apply(effective(t, webhookYML(hook.URL)))
 		require.Eventually(t, func() bool { return h.engine.peer.ClusterSize() == 2 }, patience, tick, "they do not find each other")
 	}
-	firstAgain.postSilence(silenceText("", "AgainLong", "again "+long, end))
-	secondAgain.postSilence(silenceText("", "Again", "again", end))
+	firstAgain.silence(silenceText("", "AgainLong", "again "+long, end))
+	secondAgain.silence(silenceText("", "Again", "again", end))
 	want["again"], want["again "+long] = "active", "active"
 	for _, h := range []*harness{firstAgain, secondAgain} {
 		h.requireSilences(want)

@@ -29,7 +29,7 @@ func silenceFrom(start time.Time, id, alertname, comment string, end time.Time) 
 		id, alertname, start.Format(time.RFC3339Nano), end.Format(time.RFC3339Nano), comment)
 }
 
-func (h *harness) postSilence(body string) (id string) {
+func (h *harness) silence(body string) (id string) {
 	h.t.Helper()
 	status, answer := h.post("silences", body)
 	require.Equal(h.t, http.StatusOK, status, answer)
@@ -83,14 +83,14 @@ func (h *harness) writableAgain() {
 func TestSilences_AcknowledgedChangesSurviveACrash(t *testing.T) {
 	h := running(t, webhookYML(newWebhook(t, nil).URL))
 	end := time.Now().Add(time.Hour)
-	h.postSilence(silenceText("", "Made", "made", end))
-	edited := h.postSilence(silenceText("", "Edited", "edited", end))
-	h.postSilence(h.edited(edited, "Edited", "edited", end.Add(time.Hour)))
-	gone := h.postSilence(silenceText("", "Gone", "gone", end))
+	h.silence(silenceText("", "Made", "made", end))
+	edited := h.silence(silenceText("", "Edited", "edited", end))
+	h.silence(h.edited(edited, "Edited", "edited", end.Add(time.Hour)))
+	gone := h.silence(silenceText("", "Gone", "gone", end))
 	status, _ := h.expire(gone)
 	require.Equal(t, http.StatusOK, status)
-	other := h.postSilence(silenceText("", "Before", "before", end))
-	h.postSilence(h.edited(other, "After", "after", end))
+	other := h.silence(silenceText("", "Before", "before", end))
+	h.silence(h.edited(other, "After", "after", end))
 
 	second := h.again(nil)
 	require.Equal(t, map[string]string{"made": "active", "edited": "active", "gone": "expired", "before": "expired", "after": "active"}, second.silencesNow())
@@ -138,7 +138,7 @@ func TestSilences_EditThatCannotBeWrittenIsTakenBack(t *testing.T) {
 			h := running(t, webhookYML(newWebhook(t, nil).URL))
 			h.fire("A")
 			require.Eventually(t, func() bool { return h.alertNamed("A") != nil }, patience, tick, "the alert has not come in")
-			id := h.postSilence(silenceText("", "A", "before", time.Now().Add(time.Hour)))
+			id := h.silence(silenceText("", "A", "before", time.Now().Add(time.Hour)))
 			before := h.silenceByID(id)
 			h.disk.fail(errDiskFull)
 			status, answer := change(h, id)
@@ -160,7 +160,7 @@ func TestSilences_EditThatCannotBeWrittenIsTakenBack(t *testing.T) {
 
 func TestSilences_AreRefusedWhileTheStateIsUnwritable(t *testing.T) {
 	h := running(t, webhookYML(newWebhook(t, nil).URL))
-	id := h.postSilence(silenceText("", "A", "before", time.Now().Add(time.Hour)))
+	id := h.silence(silenceText("", "A", "before", time.Now().Add(time.Hour)))
 	h.disk.fail(errDiskFull)
 	status, _ := h.post("alerts", alertsJSON("X"))
 	require.Equal(t, http.StatusInternalServerError, status)
@@ -175,7 +175,7 @@ func TestSilences_AreRefusedWhileTheStateIsUnwritable(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 
 	h.writableAgain()
-	h.postSilence(silenceText("", "New", "new", time.Now().Add(time.Hour)))
+	h.silence(silenceText("", "New", "new", time.Now().Add(time.Hour)))
 }
 
 func TestSilences_InvalidOnesAreAnsweredAsBefore(t *testing.T) {
@@ -240,7 +240,7 @@ type calls struct {
 
 func newCalls(t *testing.T) calls {
 	h := running(t, webhookYML(newWebhook(t, nil).URL))
-	return calls{h, h.postSilence(silenceText("", "A", "original", time.Now().Add(time.Hour)))}
+	return calls{h, h.silence(silenceText("", "A", "original", time.Now().Add(time.Hour)))}
 }
 
 func (c calls) edit(comment string) []*silenceCall {
