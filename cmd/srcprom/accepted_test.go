@@ -23,7 +23,7 @@ func keepAccepted(t *testing.T, source config.Source, paths map[string]string) (
 	for name, path := range paths {
 		docs[name] = config.Document{Name: name, Provenance: config.Provenance{Source: source, Path: path}}
 	}
-	require.NoError(t, kept.SetAccepted(&config.Accepted{Version: 1, Documents: docs}))
+	require.NoError(t, kept.Accept(&state.Version{Accepted: config.Accepted{Version: 1, Documents: docs}}))
 	return dir, kept
 }
 

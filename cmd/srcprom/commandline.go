@@ -15,6 +15,7 @@ import (
 const (
 	commandRun     = "run"
 	commandCheck   = "check"
+	commandExplain = "explain"
 	commandBackup  = "backup"
 	commandRestore = "restore"
 	commandVersion = "version"
@@ -25,8 +26,9 @@ type settings struct {
 	command string
 	files   []string // of the check command
 	remote  remote   // of commands that ask a running server
-	output  string   // of the backup command
-	archive string   // of the restore command
+	explain explainArgs
+	output  string // of the backup command
+	archive string // of the restore command
 
 	server               srcprom.Options
 	engine               engineSettings
@@ -65,6 +67,7 @@ func newFlags(s *settings) *flags {
 	f.app.Command(commandRun, "Run the server. This is what happens when no command is named.")
 	f.app.Command(commandCheck, "Check configuration files, with everything they name, and exit with 1 if anything is wrong.").
 		Arg("file", "prometheus.yml, alertmanager.yml or a rule file, told apart by their content. Without any, those that the server would run with.").StringsVar(&s.files)
+	f.addExplain(s)
 	f.addBackup(s)
 	f.app.Command(commandVersion, "Show the versions of this program and of the engines in it.")
 
@@ -75,6 +78,7 @@ func newFlags(s *settings) *flags {
 	f.addScrape(&s.server.Scrape, &s.engine)
 	f.addRules(&s.server.Rules)
 	f.addAlertmanager(&s.server.AlertmanagerConfigFile, &s.alertmanagerFeatures, &s.server.Alerting)
+	f.addHistory(&s.server.History)
 	f.addCluster(&s.server.Alerting.Cluster)
 	f.addDeprecated()
 	return f

@@ -9,7 +9,7 @@ func (f *flags) addServer(s *settings) {
 	f.text("config.file", "Path of prometheus.yml. Without it, ./prometheus.yml where that exists; else an embedded configuration that scrapes the server itself.", &o.ConfigFile).PlaceHolder("<path>")
 	f.yes("config.auto-reload", "Reload by itself when a configuration file, or a file that one names, has changed.", &o.AutoReload)
 	f.duration("config.auto-reload-interval", "Interval of looking for such changes, at least 1s.", &o.AutoReloadInterval)
-	f.oneOf("monitoring.builtin", "What is watched without being asked: self adds rules about the server's own health and, where there is no configuration file, a scrape of itself; none adds nothing.", &o.Builtin, "self", "none")
+	f.oneOf("monitoring.builtin", "What is watched without being asked: self adds, where there is no configuration file, a scrape of itself; none adds nothing.", &o.Builtin, "self", "none")
 	f.duration("shutdown.timeout", "Longest time that a stop takes: requests and notifications in flight, and the closing of the storage. Container runtimes kill after ten seconds.", &o.StopTimeout)
 	f.yes("auto-gomaxprocs", "Use as many CPUs as the quota of the container allows.", &s.limits.procs)
 	f.yes("auto-gomemlimit", "Derive the memory limit of the Go runtime (GOMEMLIMIT) from the limit of the container or the memory of the machine.", &s.limits.memory)

@@ -35,6 +35,8 @@ func run(args []string, signals *signals) int {
 	case commandCheck:
 		signals.release()
 		return check(call, os.Stdout)
+	case commandExplain:
+		return signals.bound(func(ctx context.Context) int { return explainAlerts(ctx, call, os.Stdout, os.Stderr) })
 	case commandBackup:
 		return signals.bound(func(ctx context.Context) int { return backUp(ctx, call, os.Stdout, os.Stderr) })
 	case commandRestore:

@@ -20,13 +20,14 @@ import (
 
 // newMember is a started Manager in a cluster with those at the given addresses.
 func newMember(t *testing.T, peers ...string) *harness {
-	h := newHarness(t, func(o *Options, _ *Deps) {
-		o.Cluster.ListenAddress = "127.0.0.1:0"
-		o.Cluster.Peers = peers
-		o.Cluster.GossipInterval = 10 * time.Millisecond
-		o.Cluster.PeerTimeout = 500 * time.Millisecond
-	}).start()
-	return h
+	return newHarness(t, func(o *Options, _ *Deps) { inCluster(o, peers...) }).start()
+}
+
+func inCluster(o *Options, peers ...string) {
+	o.Cluster.ListenAddress = "127.0.0.1:0"
+	o.Cluster.Peers = peers
+	o.Cluster.GossipInterval = 10 * time.Millisecond
+	o.Cluster.PeerTimeout = 500 * time.Millisecond
 }
 
 func (h *harness) clusterAddress() string { return h.engine.peer.Self().Address() }

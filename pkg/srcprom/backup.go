@@ -35,9 +35,10 @@ func (s *Server) Backup(ctx context.Context, w io.Writer) error {
 	}
 	// The writing of a block cannot be interrupted, and must not hold up whoever
 	// waits for the end of this. So it may outlast this call; endBackups waits for it.
-	prepared, written := make(chan preparedBackup), make(chan struct{})
+	prepared, written, cleared := make(chan preparedBackup), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer func() { <-s.backupLock }()
+		defer close(cleared)
 		defer s.clearBackup()
 		p := s.prepareBackup(ctx)
 		select {
@@ -48,7 +49,7 @@ func (s *Server) Backup(ctx context.Context, w io.Writer) error {
 	}()
 	select {
 	case p := <-prepared:
-		defer close(written)
+		defer func() { close(written); <-cleared }()
 		if p.err != nil {
 			return p.err
 		}

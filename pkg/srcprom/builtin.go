@@ -13,16 +13,9 @@ import (
 //go:embed builtin/prometheus.yml
 var builtinPrometheus string
 
-//go:embed builtin/rules.yml
-var builtinRules string
-
-const (
-	// builtinRulesDocument is the name of the built-in rules.
-	builtinRulesDocument = config.RulesPrefix + "srcprom"
-	// selfHost is the host under which scrape jobs reach this very process,
-	// see [Server.dialSelf]. The top-level domain is reserved for such use.
-	selfHost = "self.srcprom.internal"
-)
+// selfHost is the host under which scrape jobs reach this very process,
+// see [Server.dial]. The top-level domain is reserved for such use.
+const selfHost = "self.srcprom.internal"
 
 // builtinDocuments returns what is watched without being asked, by a server that
 // listens on the given address and serves below the given prefix.
@@ -43,7 +36,6 @@ func builtinDocuments(address, prefix string) (config.Documents, error) {
 	provenance := config.Provenance{Source: config.SourceBuiltin}
 	return config.Documents{
 		config.PrometheusDocument: {Name: config.PrometheusDocument, Content: text.String(), Provenance: provenance},
-		builtinRulesDocument:      {Name: builtinRulesDocument, Content: builtinRules, Provenance: provenance},
 	}, nil
 }
 

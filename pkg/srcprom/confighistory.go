@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
-	"github.com/pmezard/go-difflib/difflib"
+	"github.com/rogpeppe/go-internal/diff"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
@@ -95,15 +94,9 @@ type edition struct {
 
 // unifiedDiff compares what may be shown of two editions.
 func unifiedDiff(name string, from, to edition) string {
-	diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-		A: from.lines(), FromFile: from.label(name),
-		B: to.lines(), ToFile: to.label(name),
-		Context: 3,
-	})
-	if err != nil {
-		return "" // it writes to memory
-	}
-	return diff
+	text := diff.Diff(from.label(name), from.shown(), to.label(name), to.shown())
+	_, unified, _ := strings.Cut(string(text), "\n") // its first line is not of the format
+	return unified
 }
 
 func (e edition) label(name string) string {
@@ -113,14 +106,9 @@ func (e edition) label(name string) string {
 	return fmt.Sprintf("%s@%d", name, e.version)
 }
 
-// lines are what may be shown, line by line.
-func (e edition) lines() []string {
+func (e edition) shown() []byte {
 	if !e.exists {
 		return nil
 	}
-	lines := slices.Collect(strings.Lines(config.Redact(e.doc)))
-	if last := len(lines) - 1; last >= 0 && !strings.HasSuffix(lines[last], "\n") {
-		lines[last] += "\n\\ No newline at end of file\n"
-	}
-	return lines
+	return []byte(config.Redact(e.doc))
 }

@@ -53,7 +53,7 @@ func TestServer_ConfigHistoryTellsEachVersionAndItsDifference(t *testing.T) {
 	require.Equal(t, []uint64{result.Version, third, second, first}, []uint64{versions[0].Version, versions[1].Version, versions[2].Version, versions[3].Version})
 	removed := versions[0].Documents["rules/y"]
 	require.Empty(t, removed.Hash)
-	require.Equal(t, "--- rules/y@3\n+++ /dev/null\n@@ -1 +0,0 @@\n-groups: []\n\\ No newline at end of file\n", removed.Diff)
+	require.Equal(t, "--- rules/y@3\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-groups: []\n\\ No newline at end of file\n", removed.Diff)
 	changed := versions[1]
 	require.Len(t, changed.Documents, 2)
 	require.Equal(t, strings.Join([]string{

@@ -16,6 +16,12 @@ type HealthAlert struct {
 	When, Remedy string
 }
 
+// The levels of problems.
+const (
+	levelCritical = "critical"
+	levelWarning  = "warning"
+)
+
 // The alerts of the server's own checks.
 const (
 	alertConfigurationRefused  = "SrcpromConfigurationRefused"
@@ -36,7 +42,7 @@ const (
 // HealthAlerts are all that a server may raise about itself, but for those of
 // Options.HealthChecks.
 func HealthAlerts() []HealthAlert {
-	const critical, warning = "critical", "warning"
+	const critical, warning = levelCritical, levelWarning
 	return []HealthAlert{
 		{
 			alertConfigurationRefused, warning,
@@ -131,7 +137,7 @@ func (p *problems) alert(name, subject, summary string) *client.HealthProblem {
 
 // note adds a problem that needs no alert, or not yet.
 func (p *problems) note(subject, summary, remedy string) {
-	*p = append(*p, client.HealthProblem{Subject: subject, Level: "warning", Summary: brief(summary), Remedy: remedy})
+	*p = append(*p, client.HealthProblem{Subject: subject, Level: levelWarning, Summary: brief(summary), Remedy: remedy})
 }
 
 // brief makes errors of many lines fit for a notification.

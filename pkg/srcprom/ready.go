@@ -3,6 +3,7 @@ package srcprom
 import (
 	"net/http"
 
+	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
@@ -49,7 +50,23 @@ func (s *Server) readiness() (reasons []string, stopping bool) {
 	default:
 		reasons = append(reasons, "storage: opening; /api/v1/status/walreplay tells how far it is")
 	}
+	if reasons != nil {
+		reasons = append(reasons, failing(s.Health())...)
+	}
 	return reasons, false
+}
+
+// failing lists what does not work at all.
+func failing(h client.Health) []string {
+	var texts []string
+	for _, part := range h.Parts {
+		for _, p := range part.Problems {
+			if p.Level == levelCritical {
+				texts = append(texts, part.Name+": "+p.Summary)
+			}
+		}
+	}
+	return texts
 }
 
 func isClosed(c <-chan struct{}) bool {

@@ -15,9 +15,9 @@ import (
 // returns the errors of all that failed. It may be called once.
 //
 // On the way down readiness goes first; then requests in flight, the source of
-// configuration, health checks, rule evaluation, scraping and notifications in flight end, one
-// after another, so that the last alerts still leave; then state and storage
-// close. All of that takes StopTimeout at most.
+// configuration, health checks, rule evaluation, scraping and notifications in
+// flight end, one after another, so that the last alerts still leave; then state
+// and storage close. All of that takes StopTimeout at most.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.begin(); err != nil {
 		return err

@@ -11,10 +11,9 @@ import (
 )
 
 // configBucket has the configuration that was last accepted.
-const (
-	configBucket Bucket = "config"
-	acceptedKey         = "accepted"
-)
+const configBucket Bucket = "config"
+
+const acceptedKey = "accepted"
 
 var acceptedPlace = place{configBucket, acceptedKey}
 

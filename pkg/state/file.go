@@ -40,6 +40,12 @@ func lockFile(path string, timeout time.Duration) (*os.File, error) {
 	}
 }
 
+// unlockFile lets go of a file of which bbolt may still have a mapping, and that
+// would hold the lock.
+func unlockFile(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // isAt says whether the path still names the file: another process may have set it
 // aside while this one waited for the lock.
 func isAt(f *os.File, path string) bool {

@@ -16,10 +16,11 @@ import (
 const formatVersion = 2
 
 // metaBucket says which format the file has.
+const metaBucket Bucket = "meta"
+
 const (
-	metaBucket   Bucket = "meta"
-	formatKey           = "format"
-	formatSumKey        = "check" // as a flipped bit makes a newer format of ours
+	formatKey    = "format"
+	formatSumKey = "check" // of the format: a flipped bit would make a newer one of ours
 )
 
 func formatSum(version string) string {

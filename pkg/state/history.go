@@ -160,7 +160,7 @@ func (s *State) writeHistory(tx *bbolt.Tx, entries []Entry) (int64, error) {
 // pruneHistory removes up to limit of the oldest entries, until so many bytes are
 // gone and none is too old.
 func (s *State) pruneHistory(b *bbolt.Bucket, excess int64, limit int) (pruned int64, err error) {
-	oldest := historyKey(uint64(time.Now().Add(-s.opts.HistoryMaxAge).UnixNano()))
+	oldest := historyKey(uint64(max(0, time.Now().UnixNano()-int64(s.opts.HistoryMaxAge))))
 	var keys [][]byte
 	c := b.Cursor()
 	for key, sealed := c.First(); key != nil && len(keys) < limit; key, sealed = c.Next() {

@@ -84,7 +84,7 @@ func (img *image) readMeta(at int) (m meta, pageSize int) {
 	}
 	b := slices.Clone(img.data[at+headerSize : at+headerSize+metaSize])
 	if !validMeta(b) {
-		if !repair(b) {
+		if !repairMeta(b) {
 			return meta{}, 0
 		}
 		img.faults = append(img.faults, fmt.Errorf("page at %d: a bit has flipped", at))
@@ -100,10 +100,11 @@ func (img *image) readMeta(at int) (m meta, pageSize int) {
 func validMeta(b []byte) bool {
 	sum := fnv.New64a()
 	sum.Write(b[:metaSize-8])
-	return native.Uint32(b) == magic && native.Uint32(b[4:]) == fileVersion && native.Uint64(b[metaSize-8:]) == sum.Sum64()
+	pageSize := native.Uint32(b[8:])
+	return pageSize >= 1024 && pageSize&(pageSize-1) == 0 && native.Uint32(b) == magic && native.Uint32(b[4:]) == fileVersion && native.Uint64(b[metaSize-8:]) == sum.Sum64()
 }
 
-func repair(b []byte) bool {
+func repairMeta(b []byte) bool {
 	for bit := range len(b) * 8 {
 		b[bit/8] ^= 1 << (bit % 8)
 		if validMeta(b) {
@@ -215,33 +216,35 @@ func inline(value []byte) (page, bool) {
 	return page{flags: native.Uint16(body[8:]), count: int(native.Uint16(body[10:])), body: body}, true
 }
 
-// free returns the pages that are not in use.
-func (img *image) free() (map[uint64]bool, error) {
+// free returns the pages that are not in use, and whether there might be more: then
+// the list goes on behind its end.
+func (img *image) free() (free map[uint64]bool, more bool, err error) {
 	if img.meta.freelist == noFreelist {
-		return nil, errors.New("it has no list of free pages")
+		return nil, false, errors.New("it has no list of free pages")
 	}
 	p, err := img.page(img.meta.freelist)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if p.flags != freelistFlag {
-		return nil, fmt.Errorf("page %d: is no list of free pages", p.id)
+		return nil, false, fmt.Errorf("page %d: is no list of free pages", p.id)
 	}
 	ids, count := p.body[headerSize:], uint64(p.count)
 	if count == 0xFFFF && len(ids) >= 8 { // then it is in the place of the first
 		count, ids = native.Uint64(ids), ids[8:]
 	}
 	if count > uint64(len(ids)/8) {
-		return nil, fmt.Errorf("page %d: is too short for %d free pages", p.id, count)
+		return nil, false, fmt.Errorf("page %d: is too short for %d free pages", p.id, count)
 	}
-	free := make(map[uint64]bool, count)
+	free = make(map[uint64]bool, count)
 	var last uint64
 	for ; count > 0; count, ids = count-1, ids[8:] {
 		id := native.Uint64(ids)
 		if id <= max(last, 1) || id >= img.meta.pages {
-			return nil, fmt.Errorf("page %d: lists page %d as free", p.id, id)
+			return nil, false, fmt.Errorf("page %d: lists page %d as free", p.id, id)
 		}
 		free[id], last = true, id
 	}
-	return free, nil
+	more = len(ids) >= 8 && native.Uint64(ids) > last && native.Uint64(ids) < img.meta.pages
+	return free, more, nil
 }

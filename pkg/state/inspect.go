@@ -50,6 +50,7 @@ func (e damageError) Error() string {
 type walk struct {
 	img    *image
 	seen   []bool // pages that belong to the tree
+	heads  []bool // of these, all that are not run over into by the one before
 	broken bool   // the tree does not hold together
 	bucket Bucket // whose pages these are
 
@@ -60,7 +61,8 @@ type walk struct {
 }
 
 func newWalk(img *image) *walk {
-	return &walk{img: img, seen: make([]bool, min(img.meta.pages, uint64(len(img.data)/img.pageSize)))}
+	pages := min(img.meta.pages, uint64(len(img.data)/img.pageSize))
+	return &walk{img: img, seen: make([]bool, pages), heads: make([]bool, pages)}
 }
 
 // maxFaults is how many faults are named: after the first ones the others say
@@ -86,7 +88,7 @@ func (w *walk) checkFree() {
 	if w.img.meta.freelist == noFreelist {
 		return
 	}
-	free, err := w.img.free()
+	free, _, err := w.img.free()
 	if err == nil {
 		_, err = w.mark(w.img.meta.freelist)
 	}
@@ -113,6 +115,7 @@ func (w *walk) mark(id uint64) (page, error) {
 		}
 		w.seen[i] = true
 	}
+	w.heads[id] = true
 	return p, nil
 }
 

@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(holdVariable); path != "" {
 		os.Exit(hold(path))
 	}
+	if path := os.Getenv(writeVariable); path != "" {
+		os.Exit(writeUntilKilled(path))
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -87,6 +87,10 @@ func (q *queue) nudge() {
 // somebody else. An attempt that failed meanwhile with all of it is not repeated.
 func (q *queue) flush(ctx context.Context, commit func(*batch) error) error {
 	want, seen := q.position()
+	return q.await(ctx, want, seen, commit)
+}
+
+func (q *queue) await(ctx context.Context, want, seen uint64, commit func(*batch) error) error {
 	for {
 		settled, ended, err := q.outcome(want, seen)
 		if ended {
@@ -94,7 +98,7 @@ func (q *queue) flush(ctx context.Context, commit func(*batch) error) error {
 		}
 		select {
 		case q.committing <- struct{}{}:
-			if b := q.take(want); b != nil {
+			if b := q.take(want, seen); b != nil {
 				return q.lead(ctx, b, commit)
 			}
 			<-q.committing
@@ -111,32 +115,33 @@ func (q *queue) position() (queued, failures uint64) {
 	return q.queued, q.failures
 }
 
-// outcome says whether the changes up to want have met their fate, since there
-// were seen failures.
+// outcome says whether the changes up to want have met their fate since there were
+// seen failures; settled is closed when it is time to ask again.
 func (q *queue) outcome(want, seen uint64) (settled <-chan struct{}, ended bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	ended, err = q.outcomeLocked(want, seen)
+	return q.settled, ended, err
+}
+
+func (q *queue) outcomeLocked(want, seen uint64) (ended bool, err error) {
 	switch {
 	case q.done >= want:
-		return nil, true, nil
+		return true, nil
 	case q.failures > seen && q.failed >= want:
-		return nil, true, q.failure
+		return true, q.failure
 	default:
-		return q.settled, false, nil
+		return false, nil
 	}
 }
 
 // take empties the queue; nil when somebody else has seen to all up to want.
-func (q *queue) take(want uint64) *batch {
+func (q *queue) take(want, seen uint64) *batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.done >= want {
+	if ended, _ := q.outcomeLocked(want, seen); ended {
 		return nil
 	}
-	return q.takeLocked()
-}
-
-func (q *queue) takeLocked() *batch {
 	q.current, q.pending, q.taken = q.pending, newBatch(), q.queued
 	return q.current
 }

@@ -56,42 +56,46 @@ func (s *salvage) read(p page, isPage bool) error {
 	return taking
 }
 
-// used says of each page whether it is in use: the tree and the list of free pages
-// both know, and if one of them is wrong the other is believed.
+// used says of each page whether it is in use. The tree and the list of free pages
+// both know, and when one of them is wrong the other is believed: the list, unless
+// the tree holds together and the list calls a page of it free, or goes on behind
+// its end.
 func (s *salvage) used() []bool {
 	w := newWalk(s.img)
-	treeErr := catch(func() error { w.tree(); return nil })
-	var free map[uint64]bool
-	freeErr := catch(func() (err error) { free, err = s.img.free(); return err })
-	overlap := slices.ContainsFunc(w.pagesSeen(), func(id uint64) bool { return free[id] })
-	if freeErr != nil || treeErr == nil && !w.broken && overlap {
-		return w.seen
+	if catch(func() error { w.tree(); return nil }) != nil {
+		w.broken = true
 	}
+	var free map[uint64]bool
+	var doubtful bool
+	err := catch(func() (err error) { free, doubtful, err = s.img.free(); return err })
 	used := make([]bool, len(w.seen))
 	for id := range used {
-		used[id] = id >= 2 && !free[uint64(id)]
+		isFree := free[uint64(id)]
+		used[id] = id >= 2 && !isFree
+		doubtful = doubtful || isFree && w.seen[id]
+	}
+	if err != nil || doubtful && !w.broken {
+		return w.heads
 	}
 	return used
 }
 
-func (w *walk) pagesSeen() []uint64 {
-	var ids []uint64
-	for id, seen := range w.seen {
-		if seen {
-			ids = append(ids, uint64(id))
-		}
-	}
-	return ids
-}
-
-// leaf returns a page that may be a leaf.
-func (s *salvage) leaf(id int, used []bool) (page, bool) {
+// leaf returns a page that may be a leaf. It is believed to go on as long as the
+// pages behind it are none of their own.
+func (s *salvage) leaf(id int, used []bool) (p page, ok bool) {
 	if !used[id] {
 		return page{}, false
 	}
-	p, ok := page{}, false
-	_ = catch(func() error { p, ok = s.img.header(uint64(id)); return nil }) // then it is not ok
-	return p, ok && p.flags != branchFlag && p.flags != freelistFlag
+	err := catch(func() error {
+		p, ok = s.img.header(uint64(id))
+		end := id + 1
+		for next, there := s.img.header(uint64(end)); there && next.id != uint64(end); next, there = s.img.header(uint64(end)) {
+			end++
+		}
+		p.body = p.body[:min(len(p.body), (end-id)*s.img.pageSize)]
+		return nil
+	})
+	return p, err == nil && ok && p.flags != branchFlag && p.flags != freelistFlag
 }
 
 // findNames looks for buckets that are not known here.
@@ -112,18 +116,21 @@ func (s *salvage) findNames(used []bool) {
 	}
 }
 
-// readLeaf takes the records of a page whose body may reach too far.
+// readLeaf takes the records of a page.
 func (s *salvage) readLeaf(p page, outer bool) (found, lost int, err error) {
 	p.flags = leafFlag
 	sure, all := p.entries()
 	end := headerSize + sure*elementSize // of what is before
 	for i := range all {
 		spans := p.spans(i, all, end)
-		inner, innerLost, ok, err := s.readEntry(p, spans, outer)
+		inner, innerLost, ok, err := s.readEntry(p, i, spans, outer)
 		if err != nil {
 			return found, lost, err
 		}
-		if !ok && i < sure {
+		if !ok && i >= sure {
+			return found, lost, nil
+		}
+		if !ok {
 			lost++
 		}
 		found, lost = found+inner, lost+innerLost
@@ -133,7 +140,8 @@ func (s *salvage) readLeaf(p page, outer bool) (found, lost int, err error) {
 }
 
 // entries says how many entries a page has: it says so itself, and the first entry
-// begins where their heads end.
+// begins where their heads end. If one of them is wrong, there are at least as many
+// as the lesser says.
 func (p page) entries() (sure, all int) {
 	room := (len(p.body) - headerSize) / elementSize
 	if room <= 0 {
@@ -141,9 +149,6 @@ func (p page) entries() (sure, all int) {
 	}
 	start, _, _, _ := p.rawElement(headerSize)
 	sure, all = p.count, (start-headerSize)/elementSize
-	if all > 1<<16 {
-		all = sure
-	}
 	return min(sure, all, room), min(max(sure, all), room)
 }
 
@@ -158,6 +163,9 @@ func (p page) spans(i, all, before int) []span {
 	at := headerSize + i*elementSize
 	start, keySize, valueSize, _ := p.rawElement(at)
 	spans := []span{{start, keySize, valueSize}, {before, keySize, valueSize}}
+	if i == 0 {
+		spans = append(spans, span{headerSize + all*elementSize, keySize, valueSize})
+	}
 	if i+1 < all {
 		next, _, _, _ := p.rawElement(at + elementSize)
 		spans = append(spans, span{start, keySize, next - start - keySize}, span{start, next - start - valueSize, valueSize})
@@ -167,7 +175,7 @@ func (p page) spans(i, all, before int) []span {
 
 // readEntry takes a record, or those of a small bucket. ok is false when it made
 // sense nowhere.
-func (s *salvage) readEntry(p page, spans []span, outer bool) (found, lost int, ok bool, err error) {
+func (s *salvage) readEntry(p page, i int, spans []span, outer bool) (found, lost int, ok bool, err error) {
 	for _, at := range spans {
 		if at.start < headerSize || at.keySize <= 0 || at.valueSize < 0 || at.end() > len(p.body) {
 			continue
@@ -180,8 +188,9 @@ func (s *salvage) readEntry(p page, spans []span, outer bool) (found, lost int, 
 			return 0, 0, true, nil
 		}
 	}
+	inlines := outer && s.mayBeBucket(p, i)
 	for _, at := range spans {
-		if !outer || at.start < headerSize || at.keySize <= 0 || at.start+at.keySize > len(p.body) {
+		if !inlines || at.start < headerSize || at.keySize <= 0 || at.start+at.keySize > len(p.body) {
 			continue
 		}
 		if inner, isPage := inline(p.body[at.start+at.keySize:]); isPage {
@@ -216,4 +225,13 @@ func (s *salvage) readRecord(key string, sealed []byte) (taken bool, err error) 
 		return false, nil
 	}
 	return true, s.take(acceptedPlace, sealed)
+}
+
+// mayBeBucket says whether an entry is marked as a bucket, or has the name of one.
+func (s *salvage) mayBeBucket(p page, i int) bool {
+	start, keySize, _, e := p.rawElement(headerSize + i*elementSize)
+	if e.bucket || start < headerSize || keySize < 0 || start+keySize > len(p.body) {
+		return e.bucket
+	}
+	return slices.Contains(s.names, Bucket(p.body[start:start+keySize]))
 }

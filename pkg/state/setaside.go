@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -28,7 +29,7 @@ func (s *State) replace(damage error) error {
 	}
 	kept, err := s.carryOver()
 	if err != nil {
-		fix := remedy(err, s.path)
+		fix := remedy(err, filepath.Dir(s.path))
 		if fix == "" {
 			fix = "move it away to start without what it holds"
 		}

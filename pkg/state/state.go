@@ -16,7 +16,7 @@ const (
 	// seldom has to be mapped anew: that waits for all who read.
 	mapSize = 256 << 20
 	// allocSize is by how much the file grows at once.
-	allocSize = 1 << 20
+	allocSize = 256 << 10
 )
 
 // State is an open state file. Its methods may be called at once.
@@ -150,7 +150,9 @@ func (s *State) close() error {
 	switch {
 	case s.db != nil && s.broken.Load() == nil:
 		err = s.db.Close()
-	case s.file != nil: // bbolt may have left its own lock behind for good
+	case s.db != nil: // it may wait for ever for a lock of its own
+		err = unlockFile(s.file)
+	case s.file != nil:
 		err = s.file.Close()
 	}
 	s.metrics.unregister()

@@ -207,8 +207,8 @@ func TestAccepted_NewFileHasNone(t *testing.T) {
 func TestAccepted_SurvivesClose(t *testing.T) {
 	path := statePath(t)
 	s := mustOpen(t, path)
-	require.NoError(t, s.SetAccepted(&config.Accepted{Version: 2}))
-	require.NoError(t, s.SetAccepted(bigAccepted()))
+	require.NoError(t, s.Accept(&Version{Accepted: config.Accepted{Version: 2}}))
+	require.NoError(t, s.Accept(&Version{Accepted: *bigAccepted()}))
 	require.NoError(t, s.Close())
 	require.NoError(t, s.Close(), "twice")
 
@@ -243,7 +243,7 @@ func TestState_UseAfterCloseFails(t *testing.T) {
 
 	_, err := s.Accepted()
 	require.ErrorContains(t, err, "database not open")
-	require.ErrorContains(t, s.SetAccepted(&config.Accepted{}), "database not open")
+	require.ErrorContains(t, s.Accept(&Version{Accepted: config.Accepted{}}), "database not open")
 }
 
 func TestState_UseAtOnce(t *testing.T) {
@@ -252,7 +252,7 @@ func TestState_UseAtOnce(t *testing.T) {
 	results := make(chan error)
 	for i := range callers {
 		go func() {
-			err := s.SetAccepted(&config.Accepted{Version: uint64(i)})
+			err := s.Accept(&Version{Accepted: config.Accepted{Version: uint64(i)}})
 			_, readErr := s.Accepted()
 			results <- errors.Join(err, readErr)
 		}()
@@ -265,12 +265,12 @@ func TestState_UseAtOnce(t *testing.T) {
 func TestState_FullDiskFailsAndKeepsWhatWas(t *testing.T) {
 	path := statePath(t)
 	s := mustOpen(t, path)
-	require.NoError(t, s.SetAccepted(&config.Accepted{Version: 1}))
-	limitFileSize(t, path)
+	require.NoError(t, s.Accept(&Version{Accepted: config.Accepted{Version: 1}}))
+	defer limitFileSize(t, path)()
 
 	big := bigAccepted()
 	big.Documents["other"] = config.Document{Content: strings.Repeat("x", 2*allocSize)}
-	err := s.SetAccepted(big)
+	err := s.Accept(&Version{Accepted: *big})
 	require.ErrorContains(t, err, "keep the accepted configuration in the state file")
 
 	accepted, err := s.Accepted()
@@ -278,8 +278,8 @@ func TestState_FullDiskFailsAndKeepsWhatWas(t *testing.T) {
 	require.Equal(t, uint64(1), accepted.Version)
 }
 
-// limitFileSize makes the file unable to grow.
-func limitFileSize(t *testing.T, path string) {
+// limitFileSize makes the file unable to grow, until it is lifted.
+func limitFileSize(t *testing.T, path string) (lift func()) {
 	t.Helper()
 	info, err := os.Stat(path)
 	require.NoError(t, err)
@@ -288,5 +288,5 @@ func limitFileSize(t *testing.T, path string) {
 	limit := before
 	limit.Cur = uint64(info.Size())
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit))
-	t.Cleanup(func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) })
+	return func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) }
 }

@@ -68,11 +68,6 @@ func accept(tx *bbolt.Tx, v *Version) error {
 	return pruneVersions(b)
 }
 
-// SetAccepted is Accept for a configuration of which nothing else is known.
-func (s *State) SetAccepted(accepted *config.Accepted) error {
-	return s.Accept(&Version{Accepted: *accepted})
-}
-
 func listVersion(b *bbolt.Bucket, version uint64, text []byte) error {
 	key := versionKey(version)
 	if version > 0 && b.Get(key) == nil {

@@ -114,8 +114,8 @@ func TestAlertsAPI_ErrorsAreWhoseTheyAre(t *testing.T) {
 }
 
 func TestAlertsAPI_WithoutAlertingNothingIsThere(t *testing.T) {
-	s := startServer(t, func(_ *Options, d *Deps) { d.History, d.Explain, d.Health = nil, nil, nil })
-	for _, path := range []string{"history", "explain?match[]=a", "health"} {
+	s := startServer(t, func(_ *Options, d *Deps) { d.History, d.Explain = nil, nil })
+	for _, path := range []string{"history", "explain?match[]=a"} {
 		require.Equal(t, http.StatusNotFound, s.get(t, "/api/srcprom/v1/"+path).status, path)
 	}
 }

@@ -72,7 +72,6 @@ type Deps struct {
 	// server has begun to stop. It is called on each request and must not block.
 	Ready func() (reasons []string, stopping bool)
 	// Health says how each part is. It is called on each request and must not block.
-	// Nil: nobody watches.
 	Health func() client.Health
 	// Quit asks the process to stop. It must not wait for that.
 	Quit func()
@@ -125,7 +124,7 @@ type Configurer interface {
 
 // optionalDeps are the fields of Deps that may be nil.
 func optionalDeps() []string {
-	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "Health", "History", "Explain"}
+	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain"}
 }
 
 func (d Deps) validate() error {

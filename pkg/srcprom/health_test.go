@@ -1,0 +1,182 @@
+package srcprom_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/client"
+	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/health"
+	"github.com/sourcegraph/srcprom/pkg/srcprom"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// watchful makes a server raise its alerts at once.
+func watchful(edit ...func(*srcprom.Options)) srcpromtest.Option {
+	return srcpromtest.WithOptions(func(o *srcprom.Options) {
+		o.Health.Interval, o.Health.Pending = 20*time.Millisecond, 0
+		for _, e := range edit {
+			e(o)
+		}
+	})
+}
+
+// part is one part of a server's health, by its name.
+func part(t *testing.T, h client.Health, name string) client.PartHealth {
+	t.Helper()
+	for _, p := range h.Parts {
+		if p.Name == name {
+			return p
+		}
+	}
+	require.Failf(t, "no such part", "%s in %v", name, h.Parts)
+	return client.PartHealth{}
+}
+
+func TestServer_HealthOfAServerThatWorks(t *testing.T) {
+	server := srcpromtest.Start(t, watchful())
+	resp, err := http.Get(server.URL + "/api/srcprom/v1/health")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var h client.Health
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&h))
+	require.Equal(t, client.HealthOK, h.State, "%v", h.Parts)
+	for _, name := range []string{"configuration", "state", "storage", "scraping", "rules", "alerting", "receivers", "external alertmanagers", "cluster"} {
+		require.Equal(t, client.HealthOK, part(t, h, name).State, name)
+	}
+}
+
+// twins are two series for which this rule makes the same alert, which no rule may.
+const twins = "groups: [ { name: g, rules: [ { alert: Twin, expr: twin == 1, labels: {shard: same} } ] } ]\n"
+
+func TestServer_RulesThatFailRaiseAnAlertWithoutARule(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(), srcpromtest.WithRules(twins))
+	server.Target.Set("twin", 1, "shard", "a")
+	server.Target.Set("twin", 1, "shard", "b")
+	n := server.Receiver.Await("the rule to fail", srcpromtest.Firing("SrcpromRulesFailing"))
+	require.Equal(t, "critical", n.Alerts[0].Labels["level"])
+	require.Equal(t, "prometheus", n.Alerts[0].Labels["service_name"])
+	require.Contains(t, n.Alerts[0].Labels["subject"], ";g")
+	require.Contains(t, n.Alerts[0].Annotations["summary"], `the first is "Twin"`)
+	require.Equal(t, client.HealthFailing, part(t, server.Health(), "rules").State)
+
+	server.Target.Delete("twin", "shard", "b")
+	server.Receiver.Await("the rule to work", srcpromtest.Resolved("SrcpromRulesFailing"))
+	require.Equal(t, client.HealthOK, part(t, server.Health(), "rules").State)
+}
+
+func TestServer_ConfigurationThatIsRefusedOrSetAsideShows(t *testing.T) {
+	server := srcpromtest.Start(t, watchful())
+	_, err := server.Apply(t.Context(), documents(map[string]string{config.PrometheusDocument: "globl: {}\n"}))
+	require.Error(t, err)
+	refused := part(t, server.Health(), "configuration")
+	require.Equal(t, client.HealthDegraded, refused.State)
+	require.Len(t, refused.Problems, 1)
+	require.Contains(t, refused.Problems[0].Summary, "globl")
+	server.Receiver.Await("the refusal", srcpromtest.Firing("SrcpromConfigurationRefused"))
+
+	_, err = server.Apply(t.Context(), documents(map[string]string{"rules/bad": "groups: [ { name: bad, rules: [ { alert: A, expr: 'sum(' } ] } ]\n"}))
+	require.NoError(t, err)
+	aside := part(t, server.Health(), "configuration")
+	require.Len(t, aside.Problems, 1, "what was refused before is no longer the last word")
+	require.Equal(t, "rules/bad", aside.Problems[0].Subject)
+	require.Contains(t, aside.Problems[0].Summary, "bad")
+	server.Receiver.Await("another configuration", srcpromtest.Resolved("SrcpromConfigurationRefused"))
+}
+
+func TestServer_ReceiverThatFailsShows(t *testing.T) {
+	broken := srcpromtest.NewReceiver(t)
+	broken.Respond(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusNotFound) })
+	server := srcpromtest.Start(t, watchful(), srcpromtest.WithRules(fireRules),
+		srcpromtest.WithAlertmanagerConfig(srcpromtest.DefaultAlertmanagerConfig(broken.URL)))
+	server.Target.Set("fire", 1)
+	require.Eventually(t, func() bool { return part(t, server.Health(), "receivers").State == client.HealthFailing }, patience, 5*time.Millisecond, "a receiver that fails")
+	p := part(t, server.Health(), "receivers").Problems[0]
+	require.Equal(t, "SrcpromReceiverFailing", p.Alert)
+	require.Equal(t, "test/webhook[0]", p.Subject)
+	require.Contains(t, p.Summary, "404")
+}
+
+func TestServer_ChecksOfOthersAreRaisedToo(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(func(o *srcprom.Options) {
+		o.HealthChecks = []health.Check{{Part: "site configuration", Look: func() []client.HealthProblem {
+			return []client.HealthProblem{{Alert: "SrcpromSiteConfigurationStale", Level: "warning", Summary: "It is old."}}
+		}}}
+	}))
+	n := server.Receiver.Await("the alert of the check", srcpromtest.Firing("SrcpromSiteConfigurationStale"))
+	require.Equal(t, "site_configuration_stale", n.Alerts[0].Labels["name"])
+	require.NoError(t, server.Stop())
+	for _, n := range server.Receiver.Notifications() {
+		require.NotEqual(t, "resolved", n.Alerts[0].Status, "a stop resolves nothing")
+	}
+}
+
+func TestServer_DeadMansSwitchIsHeardOfAgainAndAgain(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(func(o *srcprom.Options) {
+		o.Alerting.DeadMansSwitchReceiver, o.Alerting.DeadMansSwitchInterval = "test", 200*time.Millisecond
+	}))
+	require.Eventually(t, func() bool {
+		heard := 0
+		for _, n := range server.Receiver.Notifications() {
+			if n.Alerts[0].Labels["alertname"] == health.AlertDeadMansSwitch && n.Alerts[0].Status == "firing" {
+				heard++
+			}
+		}
+		return heard >= 3
+	}, patience, 5*time.Millisecond, "three signs of life")
+	require.Equal(t, client.HealthOK, server.Health().State, "it is no problem")
+}
+
+func TestServer_HealthBeforeRunAndOfAZeroValue(t *testing.T) {
+	server, err := srcprom.New(options(t))
+	require.NoError(t, err)
+	require.Equal(t, client.HealthDegraded, part(t, server.Health(), "storage").State, "not open yet")
+	require.NoError(t, server.Close())
+	require.NotPanics(t, func() { server.Health() })
+	var zero srcprom.Server
+	require.Equal(t, client.HealthFailing, zero.Health().State)
+}
+
+func TestServer_AlertOfBeforeTheStartWaitsForFreshDataAndIsResolvedOnce(t *testing.T) {
+	dir := t.TempDir()
+	inDir := srcpromtest.WithOptions(func(o *srcprom.Options) { o.Storage.Dir, o.Storage.LookbackDelta = dir, time.Second })
+	before := srcpromtest.Start(t, inDir, srcpromtest.WithRules(fireRules))
+	before.Target.Set("fire", 1)
+	before.Receiver.Await("Fire to fire", srcpromtest.Firing("Fire"))
+	require.NoError(t, before.Stop())
+
+	opened := make(chan struct{})
+	var scrapes atomic.Int64
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scrapes.Add(1)
+		select { // longer than the lookback delta, so that queries find nothing
+		case <-opened:
+		case <-r.Context().Done():
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		fmt.Fprint(w, "fire 0\n")
+	}))
+	defer slow.Close()
+	srcpromtest.Start(t, inDir, srcpromtest.WithRules(fireRules),
+		srcpromtest.WithAlertmanagerConfig(srcpromtest.DefaultAlertmanagerConfig(before.Receiver.URL)),
+		srcpromtest.WithPrometheusConfig(fmt.Sprintf(`{global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 100ms},
+			scrape_configs: [{job_name: target, static_configs: [{targets: [%q], labels: {instance: %q}}]}]}`,
+			strings.TrimPrefix(slow.URL, "http://"), before.Target.Addr())))
+	require.Eventually(t, func() bool { return scrapes.Load() > 0 }, patience, time.Millisecond, "the first scrape")
+	require.Never(t, func() bool { return len(before.Receiver.Notifications()) > 1 }, 1500*time.Millisecond, 10*time.Millisecond, "nothing is known yet")
+	close(opened)
+	before.Receiver.Await("Fire to be resolved", srcpromtest.Resolved("Fire"))
+	require.Len(t, before.Receiver.Notifications(), 2)
+}
