@@ -78,6 +78,7 @@ func newFlags(s *settings) *flags {
 	f.addScrape(&s.server.Scrape, &s.engine)
 	f.addRules(&s.server.Rules)
 	f.addAlertmanager(&s.server.AlertmanagerConfigFile, &s.alertmanagerFeatures, &s.server.Alerting)
+	f.addHistory(&s.server.History)
 	f.addCluster(&s.server.Alerting.Cluster)
 	f.addDeprecated()
 	return f

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"github.com/alecthomas/units"
+
 	"github.com/sourcegraph/srcprom/pkg/alerting"
+	"github.com/sourcegraph/srcprom/pkg/srcprom"
 )
 
 // addAlertmanager adds the flags of the built-in Alertmanager under the prefix
@@ -24,9 +27,19 @@ func (f *flags) addAlertmanager(configFile *string, features *[]string, o *alert
 	f.duration("alertmanager.web.timeout", "Timeout of requests of Alertmanager's API. 0 means none.", &o.HTTPTimeout)
 	f.text("alertmanager.web.cors.origin", "Regular expression, fully anchored, of the origins whose pages may call Alertmanager's API. Empty means none.", &o.CORSOrigin)
 	f.texts("alertmanager.enable-feature", "The same as --enable-feature, for names of Alertmanager's.", features).Hidden()
+	f.text("alerting.dead-mans-switch.receiver", "Receiver of alertmanager.yml that is sent an alert that always fires, so that somebody else notices when nothing comes any more. Empty means none.", &o.DeadMansSwitchReceiver).PlaceHolder("<name>")
+	f.duration("alerting.dead-mans-switch.interval", "Time between two such notifications.", &o.DeadMansSwitchInterval)
 
 	f.group("External Alertmanagers", "For those that `alerting` in prometheus.yml names.")
 	f.integer("alertmanager.notification-queue-capacity", "Number of alerts that wait for each external Alertmanager.", &o.External.QueueCapacity)
 	f.integer("alertmanager.notification-batch-size", "Maximum number of alerts in one request to an external Alertmanager.", &o.External.MaxBatchSize)
 	f.yes("alertmanager.drain-notification-queue-on-shutdown", "Send what waits for external Alertmanagers before stopping.", &o.External.DrainOnShutdown)
+}
+
+// addHistory adds the bounds of the history of alerts.
+func (f *flags) addHistory(o *srcprom.HistoryOptions) {
+	f.group("History of alerts", "What became of each alert, and why: see [history](history.md).")
+	f.duration("alerting.history.retention.time", "How long to keep the history.", &o.MaxAge)
+	f.size64("alerting.history.retention.size", "Maximum size of the history; the oldest part of it is removed first.", &o.MaxBytes).
+		Default(units.Base2Bytes(o.MaxBytes).String())
 }

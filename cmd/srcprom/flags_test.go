@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/srcprom"
 )
 
 // upstreamFlag is a flag of one of the engines' own programs.
@@ -139,7 +141,11 @@ func TestFlags_TwoForOneSetting(t *testing.T) {
 func TestFlags_ValuesReachTheOptions(t *testing.T) {
 	s := parsed(t, nil, "--storage.tsdb.retention.time=1y", "--storage.tsdb.retention.size=2GB", "--storage.tsdb.wal-segment-size=16MB",
 		"--web.remote-write-receiver.accepted-protobuf-messages=prometheus.WriteRequest", "--alertmanager.data.retention=2w",
-		"--web.listen-address=:1", "--web.listen-address=:2")
+		"--web.listen-address=:1", "--web.listen-address=:2",
+		"--alerting.history.retention.time=1w", "--alerting.history.retention.size=1MB")
+	require.Equal(t, "168h0m0s", s.server.History.MaxAge.String())
+	require.EqualValues(t, 1<<20, s.server.History.MaxBytes)
+	require.Equal(t, srcprom.DefaultOptions().History, parsed(t, nil).server.History)
 	require.Equal(t, "8760h0m0s", s.server.Storage.RetentionTime.String())
 	require.EqualValues(t, 2<<30, s.server.Storage.RetentionSize)
 	require.Equal(t, 16<<20, s.server.Storage.WALSegmentSize)

@@ -138,7 +138,7 @@ func (e *engine) run(next *blueprint) error {
 		before = e.dispatcher.Load().legacy()
 	}
 	e.stage.live.Store(live)
-	e.pipelines.failing.keep(integrationIDs(next.receivers))
+	e.pipelines.keepOnly(integrationIDs(next.receivers))
 	e.api.Update(next.conf, e.mark)
 	if rerouted {
 		e.startDispatcherLocked(next, before)

@@ -25,7 +25,7 @@ type dispatcher struct {
 	serial  uint64
 	gate    *gate
 	before  *legacy
-	waits   map[string]time.Duration // see creation
+	waits   *waits
 
 	mu      sync.Mutex          // guards what follows
 	made    map[string]creation // groups that may be in group_wait, by their key
@@ -52,7 +52,7 @@ func (e *engine) startDispatcherLocked(next *blueprint, before *legacy) {
 	d.serial = e.stage.serials
 	d.serving, d.end = context.WithCancel(context.Background())
 	own := dispatch.NewRoute(next.tree, nil)
-	d.gate = newGate(own, next.routes)
+	d.gate = newGate(own)
 	if d.startAt.After(time.Now()) {
 		d.gate.leaveOpen()
 	}
@@ -131,6 +131,6 @@ func (d *dispatcher) note(group string) {
 	if len(d.made) <= d.sweepAt {
 		return
 	}
-	maps.DeleteFunc(d.made, func(_ string, c creation) bool { return now.Sub(c.at) > c.longestWait() })
+	maps.DeleteFunc(d.made, func(_ string, c creation) bool { return now.Sub(c.at) > c.waits.longest })
 	d.sweepAt = max(leastSweep, 2*len(d.made))
 }

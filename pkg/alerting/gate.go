@@ -20,7 +20,7 @@ import (
 // groups have come as far as the stage the gate opens: the routes get their waits,
 // and the dispatcher its first new alert.
 type gate struct {
-	waits map[*dispatch.RouteOpts]dispatch.RouteOpts // those that count, by the route to get them
+	waits map[*dispatch.RouteOpts]dispatch.RouteOpts // those that are configured, by the route to get them
 
 	mu       sync.Mutex // guards what follows
 	loaded   bool       // all groups were made
@@ -31,18 +31,15 @@ type gate struct {
 	open chan struct{}
 }
 
-// newGate closes a gate before routes, which must be those of configured and are
-// nobody else's.
-func newGate(routes, configured *dispatch.Route) *gate {
+// newGate closes a gate before routes, which must be nobody else's.
+func newGate(routes *dispatch.Route) *gate {
 	g := &gate{
 		waits: map[*dispatch.RouteOpts]dispatch.RouteOpts{},
 		full:  make(chan struct{}),
 		open:  make(chan struct{}),
 	}
-	var waits []dispatch.RouteOpts
-	configured.Walk(func(r *dispatch.Route) { waits = append(waits, r.RouteOpts) })
 	routes.Walk(func(r *dispatch.Route) {
-		g.waits[&r.RouteOpts] = waits[len(g.waits)]
+		g.waits[&r.RouteOpts] = r.RouteOpts
 		r.RouteOpts.GroupWait, r.RouteOpts.GroupInterval = 0, 0
 	})
 	return g
@@ -56,8 +53,8 @@ func (g *gate) leaveOpen() {
 }
 
 func (g *gate) release() {
-	for opts, counts := range g.waits {
-		opts.GroupWait, opts.GroupInterval = counts.GroupWait, counts.GroupInterval
+	for opts, configured := range g.waits {
+		opts.GroupWait, opts.GroupInterval = configured.GroupWait, configured.GroupInterval
 	}
 	close(g.open)
 }

@@ -1,8 +1,10 @@
 package alerting
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,8 +29,8 @@ func (h *harness) history(query client.HistoryQuery) []client.HistoryEntry {
 	return page.Entries
 }
 
-// heard puts entries in few words.
-func heard(entries []client.HistoryEntry) []string {
+// inWords puts entries in few words.
+func inWords(entries []client.HistoryEntry) []string {
 	words := make([]string, 0, len(entries))
 	for _, e := range entries {
 		at := e.Receiver
@@ -54,7 +56,7 @@ func (h *harness) requireHistory(query client.HistoryQuery, want ...string) []cl
 		entries = h.history(query)
 		return len(entries) >= len(want)
 	}, patience, tick, "the history has not got %d entries", len(want))
-	require.Equal(h.t, want, heard(entries))
+	require.Equal(h.t, want, inWords(entries))
 	return entries
 }
 
@@ -178,7 +180,7 @@ func TestHistory_RefusedNotificationIsGivenUp(t *testing.T) {
 	h.fire("DiskFull")
 	h.requireEntries(2)
 	for _, entry := range h.history(client.HistoryQuery{}) { // one for each flush
-		require.Equal(t, []string{"DiskFull firing: failed team/webhook[0], first notification, clientError"}, heard([]client.HistoryEntry{entry}))
+		require.Equal(t, []string{"DiskFull firing: failed team/webhook[0], first notification, clientError"}, inWords([]client.HistoryEntry{entry}))
 		require.Equal(t, http.StatusNotFound, entry.Status)
 		require.True(t, entry.GaveUp)
 	}
@@ -199,6 +201,46 @@ func TestHistory_KeepsNoSecrets(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(file), "connection refused")
 	require.NotContains(t, string(file), "s3cretTok3n")
+}
+
+func TestHistory_HangingReceiverIsGivenUpAtTheDeadline(t *testing.T) {
+	release := make(chan struct{})
+	hook := newWebhook(t, func(int, http.ResponseWriter, *http.Request) bool { <-release; return false })
+	defer close(release)
+	h := newHarness(t, nil)
+	h.apply(effective(t, webhookYML(hook.URL)))
+	ctx, cancel := context.WithTimeout(flushContext(t.Context(), "DiskFull"), 50*time.Millisecond)
+	defer cancel()
+	_, _, err := h.engine.stage.live.Load().pipeline.Exec(ctx, slog.New(slog.DiscardHandler), benchAlert("DiskFull"))
+	require.ErrorContains(t, err, "context deadline exceeded")
+	entries := h.requireHistory(client.HistoryQuery{}, "DiskFull firing: failed team/webhook[0], first notification, contextDeadlineExceeded")
+	require.True(t, entries[0].GaveUp)
+	require.Equal(t, 1, entries[0].Attempt)
+	require.GreaterOrEqual(t, entries[0].LatencySeconds, 0.04)
+	require.Len(t, h.FailingIntegrations(), 1)
+}
+
+// The deadline passes in the wait for the next attempt.
+func TestHistory_FailingReceiverIsGivenUpAtTheDeadline(t *testing.T) {
+	hook := newWebhook(t, func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusBadGateway)
+		return false
+	})
+	h := newHarness(t, nil)
+	h.apply(effective(t, webhookYML(hook.URL)))
+	ctx, cancel := context.WithTimeout(flushContext(t.Context(), "DiskFull"), 100*time.Millisecond)
+	defer cancel()
+	_, _, err := h.engine.stage.live.Load().pipeline.Exec(ctx, slog.New(slog.DiscardHandler), benchAlert("DiskFull"))
+	require.Error(t, err)
+	entries := h.requireHistory(client.HistoryQuery{},
+		"DiskFull firing: failed team/webhook[0], first notification, serverError",
+		"DiskFull firing: failed team/webhook[0], first notification, serverError",
+	)
+	require.Equal(t, http.StatusBadGateway, entries[1].Status)
+	require.False(t, entries[0].GaveUp)
+	require.True(t, entries[1].GaveUp)
+	require.Equal(t, "team/webhook[0]: notify retry canceled after 1 attempts: unexpected status code 502", entries[1].Error)
+	require.Empty(t, h.intents())
 }
 
 func TestHistory_MailServerThatRefusesIsQuoted(t *testing.T) {
@@ -247,6 +289,6 @@ func TestHistory_LostIntegrationFails(t *testing.T) {
 	failing := h.FailingIntegrations()[0]
 	require.Equal(t, "slack[0]", failing.Integration)
 	require.Contains(t, failing.LastError, "no such file")
-	require.Contains(t, heard(h.history(client.HistoryQuery{Outcome: client.OutcomeFailed})),
+	require.Contains(t, inWords(h.history(client.HistoryQuery{Outcome: client.OutcomeFailed})),
 		"DiskFull firing: failed team/slack[0], first notification, other")
 }

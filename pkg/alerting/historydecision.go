@@ -39,6 +39,7 @@ type decision struct {
 	GaveUp      bool           `json:"q,omitempty"`
 	InDoubt     bool           `json:"d,omitempty"`
 	Begun       int64          `json:"t,omitempty"` // when the notification was begun: tells those of a group apart
+	Firing      []uint64       `json:"f,omitempty"` // of an intent: what the receiver may believe to be firing, as the notification log calls alerts
 	Alerts      []decidedAlert `json:"-"`           // they follow as a JSON text of their own
 
 	alertsText []byte // that text, where it has been made already

@@ -84,39 +84,43 @@ func (d *dispatcher) current(f flush, route *dispatch.Route) []*alert.Alert {
 	return nil
 }
 
-// due is when the timer of a group fires that comes from the dispatcher before, or
-// from the process before. A group that was not there, but has been and comes back,
-// waits for its timer too if that lies ahead; any other one is as long in
-// group_wait as its oldest alert fires.
+// due is when the timer of a group fires that the dispatcher began with. One of
+// which nothing is known is as long in group_wait as its oldest alert fires.
 func (d *dispatcher) due(f flush, route *dispatch.Route, alerts []*alert.Alert) time.Time {
-	now := time.Now()
-	timer, known := d.stage.timers.get(f)
-	there := d.before.has(f)
-	flushed := there && known && timer.serial == d.before.serial
-	if flushed && !timer.ended {
-		return timer.next
+	if next, ok := d.oldTimer(f, route); ok {
+		return next
 	}
-	if end, ok := d.before.waitEnd(f, route, timer.fired); ok && (there || end.After(now)) {
-		return end
-	}
-	if flushed { // an alert has come in while the end of the others was told
-		return timer.next
-	}
-	if known && !timer.ended && timer.next.After(now) {
-		return timer.next
-	}
-	if last := lastNotified(d.stage.entries(d.stage.live.Load(), f)); !known && !last.IsZero() {
-		if next := last.Add(f.interval); next.After(now) {
-			return next
-		}
-	}
-	end := now.Add(route.RouteOpts.GroupWait)
+	end := time.Now().Add(route.RouteOpts.GroupWait)
 	for _, a := range alerts {
 		if waited := a.StartsAt.Add(route.RouteOpts.GroupWait); waited.Before(end) {
 			end = waited
 		}
 	}
 	return end
+}
+
+// oldTimer is the timer that a group had in the dispatcher before; the one that it
+// had in an earlier one, if it comes back before that would have fired; or the one
+// that it had in the process before, as far as the notification log tells.
+func (d *dispatcher) oldTimer(f flush, route *dispatch.Route) (next time.Time, ok bool) {
+	now := time.Now()
+	timer, known := d.stage.timers.get(f)
+	there := d.before.has(f)
+	flushed := there && known && timer.serial == d.before.serial
+	if flushed && !timer.ended {
+		return timer.next, true
+	}
+	if end, ok := d.before.waitEnd(f, route, timer.fired); ok && (there || end.After(now)) {
+		return end, true
+	}
+	if flushed { // an alert has come in while the end of the others was told
+		return timer.next, true
+	}
+	if known {
+		return timer.next, !timer.ended && timer.next.After(now)
+	}
+	next = lastNotified(d.stage.entries(d.stage.live.Load(), f)).Add(f.interval)
+	return next, next.After(now)
 }
 
 // sleepUntil returns false when ctx was done before.

@@ -25,16 +25,29 @@ type legacy struct {
 // creation is the beginning of a group.
 type creation struct {
 	at     time.Time
-	serial uint64                   // of the dispatcher
-	waits  map[string]time.Duration // the group_wait of each of its routes, by routeKey
+	serial uint64 // of the dispatcher
+	waits  *waits // of its routes
 }
 
-func (c creation) longestWait() time.Duration {
-	var longest time.Duration
-	for _, wait := range c.waits {
-		longest = max(longest, wait)
+// waits are the group_waits of routes, by receiver and key, which tell routes apart
+// as far as groups can be told apart.
+type waits struct {
+	of      map[string]time.Duration
+	longest time.Duration
+}
+
+func waitsOf(routes map[string]*dispatch.Route) *waits {
+	w := &waits{of: make(map[string]time.Duration, len(routes))}
+	for _, route := range routes {
+		key, wait := routeKey(route), route.RouteOpts.GroupWait
+		w.of[key] = max(w.of[key], wait)
+		w.longest = max(w.longest, wait)
 	}
-	return longest
+	return w
+}
+
+func routeKey(route *dispatch.Route) string {
+	return route.RouteOpts.Receiver + "\xff" + route.Key()
 }
 
 // legacy is that of a dispatcher after its stop; nil leaves nothing.
@@ -68,21 +81,6 @@ func (d *dispatcher) legacy() *legacy {
 	return l
 }
 
-// waitsOf are the group_waits of routes by receiver and key, which tell routes
-// apart as far as groups can be told apart.
-func waitsOf(routes map[string]*dispatch.Route) map[string]time.Duration {
-	waits := make(map[string]time.Duration, len(routes))
-	for _, route := range routes {
-		key := routeKey(route)
-		waits[key] = max(waits[key], route.RouteOpts.GroupWait)
-	}
-	return waits
-}
-
-func routeKey(route *dispatch.Route) string {
-	return route.RouteOpts.Receiver + "\xff" + route.Key()
-}
-
 // waitEnd is when the group_wait of a group ends that was made after the given
 // time; ok is false when none was.
 func (l *legacy) waitEnd(f flush, route *dispatch.Route, after time.Time) (end time.Time, ok bool) {
@@ -90,7 +88,7 @@ func (l *legacy) waitEnd(f flush, route *dispatch.Route, after time.Time) (end t
 	if !ok || !made.at.After(after) {
 		return time.Time{}, false
 	}
-	wait, ok := made.waits[routeKey(route)]
+	wait, ok := made.waits.of[routeKey(route)]
 	return made.at.Add(wait), ok
 }
 

@@ -1,297 +1,256 @@
 package alerting
 
 import (
-	"maps"
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/notifier"
+	"github.com/stretchr/testify/require"
 )
 
-// reference is a small model of what receivers must be told when: each group of
-// alerts has a timer, whatever is applied.
-//
-// Times are since the start.
-type reference struct {
-	now    time.Duration
-	answer func(at time.Duration, receiver, group string) (status int, after time.Duration)
-	routes *dispatch.Route
-	alerts map[string]*refAlert // those that the provider has, by name
-	groups map[refKey]*refGroup
-	sends  map[refKey]*refSend
-	gone   map[refKey]time.Duration // when the timers of groups that lost their routes would have fired
-	log    map[refKey]*refEntry
-	told   []told
-	nextGC time.Duration
-}
+// SRCPROM_SEED=7 replays one seed, SRCPROM_SEEDS=5000 tries that many.
+const (
+	seedVariable  = "SRCPROM_SEED"
+	seedsVariable = "SRCPROM_SEEDS"
+)
 
-type refKey struct{ receiver, group string }
-
-type refAlert struct {
-	name       string
-	labels     model.LabelSet
-	start, end time.Duration // end is 0 while it fires
-	version    int           // another one for each post
-}
-
-type refGroup struct {
-	key    refKey
-	opts   *dispatch.RouteOpts
-	alerts map[string]*refAlert
-	wake   time.Duration
-}
-
-// refSend is a notification on its way. Nothing else of its group can be sent then.
-type refSend struct {
-	done     time.Duration
-	status   int
-	firing   map[string]bool
-	resolved map[string]*refAlert
-}
-
-type refEntry struct {
-	at               time.Duration
-	firing, resolved map[string]bool
-}
-
-func newReference(answer func(time.Duration, string, string) (int, time.Duration)) *reference {
-	return &reference{
-		answer: answer, nextGC: collection,
-		alerts: map[string]*refAlert{}, groups: map[refKey]*refGroup{}, sends: map[refKey]*refSend{}, gone: map[refKey]time.Duration{}, log: map[refKey]*refEntry{},
-	}
-}
-
-// advance does what is due until t.
-func (r *reference) advance(t time.Duration) {
-	for {
-		key, at := r.next()
-		if r.nextGC < at {
-			key, at = refKey{}, r.nextGC
-		}
-		if at > t {
-			r.now = t
-			return
-		}
-		r.now = at
-		switch {
-		case key == refKey{}:
-			r.collect()
-		case r.sends[key] != nil:
-			r.sent(key)
-		default:
-			r.flush(r.groups[key])
-		}
-	}
-}
-
-// collection is how often something is looked for that can be forgotten.
-const collection = 30 * time.Minute
-
-// collect forgets, as the provider and the notification log do.
-func (r *reference) collect() {
-	maps.DeleteFunc(r.alerts, func(_ string, a *refAlert) bool { return a.end > 0 })
-	if r.nextGC%(4*collection) == 0 {
-		maps.DeleteFunc(r.log, func(_ refKey, e *refEntry) bool { return e.at+2*r.routes.RouteOpts.RepeatInterval < r.now })
-	}
-	r.nextGC += collection
-}
-
-// next is the group that something is due for.
-func (r *reference) next() (next refKey, at time.Duration) {
-	at = 1 << 62
-	consider := func(key refKey, due time.Duration) {
-		if due < at || due == at && key.less(next) {
-			next, at = key, due
-		}
-	}
-	for key, s := range r.sends {
-		consider(key, s.done)
-	}
-	for key, g := range r.groups {
-		if r.sends[key] == nil {
-			consider(key, max(g.wake, r.now))
-		}
-	}
-	return next, at
-}
-
-func (k refKey) less(o refKey) bool {
-	return k.receiver < o.receiver || k.receiver == o.receiver && k.group < o.group
-}
-
-// post is what a client says of an alert.
-func (r *reference) post(a *refAlert) {
-	if old, ok := r.alerts[a.name]; ok && old.end == 0 {
-		a.start = old.start
-	}
-	r.alerts[a.name] = a
-	for key, opts := range r.match(a) {
-		g, ok := r.groups[key]
-		if !ok {
-			g = &refGroup{key: key, opts: opts, alerts: map[string]*refAlert{}, wake: r.now + opts.GroupWait}
-			if a.start+opts.GroupWait < r.now {
-				g.wake = r.now
-			}
-			r.groups[key] = g
-			delete(r.gone, key)
-		}
-		g.alerts[a.name] = a
-	}
-}
-
-func (r *reference) match(a *refAlert) map[refKey]*dispatch.RouteOpts {
-	keys := map[refKey]*dispatch.RouteOpts{}
-	for _, route := range r.routes.Match(a.labels) {
-		group := model.LabelSet{}
-		for name := range route.RouteOpts.GroupBy {
-			if value, ok := a.labels[name]; ok {
-				group[name] = value
-			}
-		}
-		keys[refKey{route.RouteOpts.Receiver, route.Key() + ":" + group.String()}] = &route.RouteOpts
-	}
-	return keys
-}
-
-// apply changes the routes. A group that is there before and after keeps its timer,
-// and the resolved alerts that were not told of.
-func (r *reference) apply(routes *dispatch.Route) {
-	r.routes = routes
-	before := r.groups
-	r.groups = map[refKey]*refGroup{}
-	all := maps.Clone(r.alerts)
-	for _, g := range before {
-		for name, a := range g.alerts {
-			if _, ok := all[name]; !ok {
-				all[name] = a
-			}
-		}
-	}
-	for _, a := range all {
-		for key, opts := range r.match(a) {
-			old := before[key]
-			if a.end > 0 && (old == nil || old.alerts[a.name] == nil) && (r.log[key] == nil || !r.log[key].firing[a.name]) {
-				continue // nobody waits to be told
-			}
-			g, ok := r.groups[key]
-			if !ok {
-				g = &refGroup{key: key, opts: opts, alerts: map[string]*refAlert{}}
-				r.groups[key] = g
-				r.inherit(g, old)
-			}
-			g.alerts[a.name] = a
-			if gone, ok := r.gone[key]; old == nil && (!ok || gone <= r.now) {
-				g.wake = min(g.wake, max(r.now, a.start+opts.GroupWait))
-			}
-		}
-	}
-	for key, g := range before {
-		if r.groups[key] == nil {
-			r.gone[key] = g.wake
-		}
-	}
-	for key := range r.groups {
-		if before[key] == nil {
-			delete(r.gone, key)
-		}
-	}
-}
-
-func (r *reference) inherit(g, old *refGroup) {
-	switch gone, ok := r.gone[g.key]; {
-	case old != nil:
-		g.wake = old.wake
-	case ok && gone > r.now:
-		g.wake = gone
-	default:
-		g.wake = r.now + g.opts.GroupWait
-	}
-}
-
-func (r *reference) flush(g *refGroup) {
-	due := g.wake
-	g.wake = r.now + g.opts.GroupInterval
-	send := &refSend{firing: map[string]bool{}, resolved: map[string]*refAlert{}}
-	var names []string
-	for name, a := range g.alerts {
-		if a.end > 0 {
-			send.resolved[name] = a
-			name = "(" + name + ")"
-		} else {
-			send.firing[name] = true
-		}
-		names = append(names, name)
-	}
-	if !r.needed(g, send, due) {
-		r.settle(g, send)
+// Hours of alerts, resolves, applies and receivers that are slow, hang or refuse, in
+// virtual time, against a model that knows nothing of dispatchers.
+func TestManager_TellsWhatTheModelSays(t *testing.T) {
+	if seed, err := strconv.Atoi(os.Getenv(seedVariable)); err == nil {
+		runSeed(t, seed)
 		return
 	}
-	slices.Sort(names)
-	var after time.Duration
-	send.status, after = r.answer(r.now, g.key.receiver, g.key.group)
-	r.told = append(r.told, told{r.now, g.key.receiver, g.key.group, strings.Join(names, " "), send.status})
-	if limit := max(g.opts.GroupInterval, 10*time.Second); after > limit {
-		after, send.status = limit, 0
+	seeds, err := strconv.Atoi(os.Getenv(seedsVariable))
+	if err != nil {
+		seeds = 200
 	}
-	send.done = r.now + after
-	r.sends[g.key] = send
-}
-
-// needed says whether a receiver has to be told.
-func (r *reference) needed(g *refGroup, s *refSend, due time.Duration) bool {
-	entry := r.log[g.key]
-	switch {
-	case entry == nil:
-		return len(s.firing) > 0
-	case !subset(s.firing, entry.firing):
-		return true
-	case len(s.firing) == 0:
-		return len(entry.firing) > 0
-	case !subset(s.resolved, entry.resolved):
-		return true
-	default:
-		return entry.at < due-g.opts.RepeatInterval
+	for seed := range seeds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			runSeed(t, seed)
+		})
 	}
 }
 
-func subset[A, B any](small map[string]A, large map[string]B) bool {
-	for name := range small {
-		if _, ok := large[name]; !ok {
-			return false
+func runSeed(t *testing.T, seed int) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScenario(t, uint64(seed))
+		for range 40 {
+			s.step()
+		}
+		s.until(s.ref.now + 150*time.Minute)
+		s.compare()
+	})
+}
+
+// scenario does the same to a Manager and to the model.
+type scenario struct {
+	t     *testing.T
+	rand  *rand.Rand
+	seed  uint64
+	h     *harness
+	net   *memoryNet
+	ref   *reference
+	start time.Time
+	post  int
+	steps []scenarioStep
+}
+
+type scenarioStep struct {
+	at   time.Duration
+	text string
+}
+
+func newScenario(t *testing.T, seed uint64) *scenario {
+	s := &scenario{t: t, seed: seed, rand: rand.New(rand.NewPCG(seed, 1)), net: newMemoryNet(t), start: time.Now()}
+	s.h = virtualHarness(t, s.net, func(o *Options, _ *Deps) {
+		o.MaintenanceInterval = 4 * o.AlertGCInterval // it writes files
+		o.DispatchMaintenanceInterval = 10 * time.Minute
+	})
+	s.net.answer = s.answer
+	s.ref = newReference(s.answer)
+	s.h.start()
+	s.apply()
+	return s
+}
+
+// compare shows the first notification that is not as it should be, and what came
+// before it.
+func (s *scenario) compare() {
+	want, have := s.ref.told, s.net.notifications()
+	inOrder(want)
+	inOrder(have)
+	for i := range max(len(want), len(have)) {
+		if i < len(want) && i < len(have) && want[i] == have[i] {
+			continue
+		}
+		lines := func(all []told) string {
+			return strings.Join(texts(all[max(0, min(i-3, len(all))):min(i+3, len(all))]), "\n\t")
+		}
+		require.FailNow(s.t, "another notification", "replay it with %s=%d\nwant\n\t%s\nhave\n\t%s\nafter\n\t%s",
+			seedVariable, s.seed, lines(want), lines(have), strings.Join(s.before(want, have, i), "\n\t"))
+	}
+}
+
+// before are the last steps before the i-th notification.
+func (s *scenario) before(want, have []told, i int) []string {
+	at := s.ref.now
+	for _, all := range [][]told{want, have} {
+		if i < len(all) {
+			at = min(at, all[i].At)
 		}
 	}
-	return true
+	n := 0
+	for n < len(s.steps) && s.steps[n].at <= at {
+		n++
+	}
+	var lines []string
+	for _, step := range s.steps[max(0, n-20):n] {
+		lines = append(lines, fmt.Sprintf("%s %s", step.at, step.text))
+	}
+	return lines
 }
 
-// sent is the end of a notification.
-func (r *reference) sent(key refKey) {
-	s := r.sends[key]
-	delete(r.sends, key)
-	if s.status != http.StatusOK {
+func inOrder(all []told) {
+	slices.SortFunc(all, func(a, b told) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.String(), b.String()))
+	})
+}
+
+// answer is how a receiver behaves.
+func (s *scenario) answer(at time.Duration, receiver, group string) (status int, after time.Duration) {
+	hash := fnv.New64a()
+	fmt.Fprint(hash, s.seed, at, receiver, group)
+	r := rand.New(rand.NewPCG(hash.Sum64(), 2))
+	after = time.Duration(r.IntN(3000))*time.Millisecond + 17*time.Microsecond
+	switch n := r.IntN(20); {
+	case n == 0:
+		return http.StatusBadRequest, after
+	case n == 1:
+		return http.StatusOK, time.Hour + after // hangs until its deadline
+	case n < 5:
+		return http.StatusOK, after * 10
+	default:
+		return http.StatusOK, after
+	}
+}
+
+func (s *scenario) step() {
+	// No event is at the time of another one.
+	pause := time.Duration(s.rand.ExpFloat64() * float64([]time.Duration{2 * time.Second, time.Minute, 20 * time.Minute}[s.rand.IntN(3)]))
+	s.until((s.ref.now + pause).Truncate(time.Millisecond) + time.Millisecond + 311*time.Microsecond)
+	switch n := s.rand.IntN(10); {
+	case n < 5:
+		s.fire()
+	case n < 8:
+		s.resolve()
+	default:
+		s.apply()
+	}
+}
+
+func (s *scenario) until(d time.Duration) {
+	s.ref.advance(d)
+	s.net.at(d)
+}
+
+func (s *scenario) note(format string, args ...any) {
+	s.steps = append(s.steps, scenarioStep{s.ref.now, fmt.Sprintf(format, args...)})
+}
+
+func (s *scenario) fire() {
+	name := strconv.Itoa(s.rand.IntN(8))
+	start := s.ref.now
+	if s.rand.IntN(2) == 0 { // comes late
+		start = max(0, start-time.Duration(s.rand.IntN(60000))*time.Millisecond)
+	}
+	if old := s.ref.alerts[name]; old != nil {
+		start = max(start, old.end+time.Microsecond)
+		if old.end == 0 { // posted again
+			start = old.start
+		}
+	}
+	s.send(name, start, 0)
+}
+
+func (s *scenario) resolve() {
+	var firing []string
+	for name, a := range s.ref.alerts {
+		if a.end == 0 {
+			firing = append(firing, name)
+		}
+	}
+	if len(firing) == 0 {
 		return
 	}
-	entry := &refEntry{at: r.now, firing: s.firing, resolved: map[string]bool{}}
-	for name := range s.resolved {
-		entry.resolved[name] = true
-	}
-	r.log[key] = entry
-	if g, ok := r.groups[key]; ok {
-		r.settle(g, s)
-	}
+	slices.Sort(firing)
+	name := firing[s.rand.IntN(len(firing))]
+	s.send(name, s.ref.alerts[name].start, s.ref.now)
 }
 
-// settle takes what was told to be resolved out of the group, unless it has fired
-// again since. A group without alerts ends.
-func (r *reference) settle(g *refGroup, s *refSend) {
-	for name, a := range s.resolved {
-		if g.alerts[name] == a {
-			delete(g.alerts, name)
+// send posts an alert; what it is named decides its labels.
+func (s *scenario) send(name string, start, end time.Duration) {
+	s.note("alert %s: %s - %s", name, start, end)
+	s.post++
+	n, _ := strconv.Atoi(name)
+	set := labels.FromStrings("alertname", "AB"[n%2:n%2+1], "n", name, "team", []string{"", "x", "y", "z"}[n/2%4])
+	ends := s.start.Add(10000 * time.Hour)
+	if end > 0 {
+		ends = s.start.Add(end)
+	}
+	s.h.Send(&notifier.Alert{Labels: set, StartsAt: s.start.Add(start), EndsAt: ends})
+	lset := model.LabelSet{}
+	set.Range(func(l labels.Label) { lset[model.LabelName(l.Name)] = model.LabelValue(l.Value) })
+	s.ref.post(&refAlert{name: name, labels: lset, start: start, end: end, version: s.post})
+	synctest.Wait()
+}
+
+// apply applies routes, now and then others.
+func (s *scenario) apply() {
+	text := s.configuration()
+	s.note("apply %s", strings.Join(strings.Fields(text[:strings.Index(text, "receivers:")]), " "))
+	next := effective(s.t, text)
+	changed := slices.Contains(s.h.apply(next), "routes")
+	if changed {
+		s.ref.apply(dispatch.NewRoute(next.Alertmanager.Route, nil))
+	}
+	synctest.Wait()
+}
+
+func (s *scenario) configuration() string {
+	wait := func(of ...string) string { return of[s.rand.IntN(len(of))] }
+	lines := []string{
+		"route:",
+		"  receiver: team", "  group_by: [alertname]",
+		"  group_wait: " + wait("0s", "30s"), "  group_interval: " + wait("1m", "5m"), "  repeat_interval: " + []string{"62m", "2h"}[s.seed%2],
+		"  routes:", fmt.Sprintf(`  - {matchers: [never="%d"]}`, s.rand.IntN(3)),
+	}
+	for _, child := range []string{
+		`  - {matchers: [team="x"], receiver: x, group_wait: 10s, group_interval: ` + wait("1m", "7m") + `}`,
+		`  - {matchers: [team="y"], receiver: y, continue: true, group_by: []}`,
+		`  - {matchers: [team=~"x|y"], receiver: z, group_wait: ` + wait("10s", "1m") + `}`,
+	} {
+		if s.rand.IntN(4) > 0 {
+			lines = append(lines, child)
 		}
 	}
-	if len(g.alerts) == 0 {
-		delete(r.groups, g.key)
+	lines = append(lines, "receivers:")
+	for _, name := range []string{"team", "x", "y", "z"} {
+		lines = append(lines, strings.TrimSuffix(webhookReceiver(name, "http://"+name), "\n"))
 	}
+	return strings.Join(lines, "\n") + "\n" + fmt.Sprintf("# %d\n", s.rand.Int())
 }

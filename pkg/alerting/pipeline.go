@@ -31,8 +31,10 @@ type pipelines struct {
 	groups   marker.GroupMarker
 	state    *state.State
 	history  *chronicle
+	doubts   *doubts
 	failing  *failures
 	sent     *sendMetrics
+	patience time.Duration // with which a notification waits for a write
 }
 
 // passage is what flushes pass through before they get to the integrations.
@@ -70,12 +72,13 @@ func (p *pipelines) fanOut(receiver string, integrations []notify.Integration, w
 	all := make(notify.FanoutStage, 0, len(integrations))
 	for i := range integrations {
 		integration := &integrations[i]
-		entry := logReceiver(receiver, integration.String())
+		at := integrationID{receiver, integration.String()}
+		entry := at.inLog()
 		known := func(group string) bool { return entryOf(p.notified, entry, group) != nil }
 		all = append(all, notify.MultiStage{
 			notify.NewClusterWaitStage(wait),
-			p.history.deduplicating(notify.NewDedupStage(integration, p.notified, entry), integration, known),
-			p.sender(receiver, integration, entry),
+			p.history.deduplicating(p.deduplicate(at, integration, entry), integration, known),
+			p.sender(at, integration, entry),
 		})
 	}
 	return all
@@ -90,15 +93,15 @@ func entryOf(log notify.NotificationLog, of *nflogpb.Receiver, group string) *nf
 	return entries[0]
 }
 
-// diskPatience is how long a notification waits for a write: it must not wait for
-// a disk that hangs.
+// diskPatience is the default of pipelines.patience. A notification must not wait
+// for a disk that hangs.
 const diskPatience = 2 * time.Second
 
 // flush waits until all that was queued is on the disk, for a while. Those that
 // are about to do the same come first, so that one transaction serves them all.
 func (p *pipelines) flush(ctx context.Context) error {
 	runtime.Gosched()
-	ctx, cancel := context.WithTimeout(ctx, diskPatience)
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	return p.state.Flush(ctx)
 }

@@ -32,22 +32,23 @@ type sender struct {
 // integrationID names an integration.
 type integrationID struct{ receiver, integration string }
 
-func (p *pipelines) sender(receiver string, integration *notify.Integration, entry *nflogpb.Receiver) *sender {
+func (p *pipelines) sender(at integrationID, integration *notify.Integration, entry *nflogpb.Receiver) *sender {
 	s := &sender{
 		pipelines:   p,
-		at:          integrationID{receiver, integration.String()},
+		at:          at,
 		integration: integration,
 		remember:    notify.NewSetNotifiesStage(p.notified, entry),
 	}
-	watched := notify.NewIntegration(s, integration, integration.Name(), integration.Index(), receiver)
-	s.retry = notify.NewRetryStage(watched, receiver, p.metrics, p.recorder)
+	watched := notify.NewIntegration(s, integration, integration.Name(), integration.Index(), at.receiver)
+	s.retry = notify.NewRetryStage(watched, at.receiver, p.metrics, p.recorder)
 	return s
 }
 
 // notification is one that is being sent by one integration.
 type notification struct {
 	decision *decision // what is the same in all that is recorded of it
-	key      string    // of its intent
+	id       sendID
+	doubt    *decision // of what it repeats; nil where nothing was in doubt
 	alerts   []*alert.Alert
 	attempts int
 	latency  time.Duration // of the last attempt
@@ -82,7 +83,8 @@ func (s *sender) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Aler
 func (s *sender) begin(ctx context.Context, alerts []*alert.Alert) *notification {
 	d := s.history.begin(ctx, client.OutcomeDelivered, s.at.integration)
 	reason, _ := notify.NotificationReason(ctx)
-	n := &notification{decision: d, key: intentKey(s.at, d.GroupKey), alerts: alerts}
+	n := &notification{decision: d, id: sendID{s.at, d.GroupKey}, alerts: alerts}
+	n.doubt = s.doubts.get(n.id)
 	if !s.integration.SendResolved() {
 		n.alerts = nil
 		var resolved []*alert.Alert
@@ -130,20 +132,19 @@ func (s *sender) abandon(n *notification, err error) {
 		n.gaveUp, n.latency = true, 0
 		s.recordFailure(n, err)
 	}
-	s.forget(n)
+	s.withdraw(n)
 }
 
 // settle is the end of a notification that was sent. It comes after the entry in
 // the notification log: until that is on the disk the notification is in doubt.
 func (s *sender) settle(n *notification) {
-	if len(n.alerts) == 0 {
-		return
+	if len(n.alerts) > 0 {
+		s.history.add(n.delivered())
 	}
-	s.history.add(n.delivered())
 	for _, a := range n.alerts {
 		s.history.notified(n.decision.stationOf(a), a.Resolved())
 	}
-	s.forget(n)
+	s.decided(n.id)
 }
 
 func (n *notification) delivered() *decision {

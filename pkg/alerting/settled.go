@@ -34,6 +34,9 @@ func (s *stage) entries(live *delivery, f flush) []*nflogpb.Entry {
 			all = append(all, entries...)
 		}
 	}
+	if s.doubted != nil {
+		all = append(all, s.doubted(f.receiver, f.group)...)
+	}
 	return all
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 )
 
@@ -33,7 +34,8 @@ const killGrace = time.Second
 // dispatcher that comes next.
 type stage struct {
 	live     atomic.Pointer[delivery]
-	notified notificationLog // set before the first flush
+	notified notificationLog                               // set before the first flush
+	doubted  func(receiver, group string) []*nflogpb.Entry // likewise; nil where nothing can be in doubt
 	locks    keyedLocks
 	timers   groupTimers
 	serials  uint64          // dispatchers so far; guarded by engine.mu

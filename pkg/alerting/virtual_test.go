@@ -32,6 +32,7 @@ type memoryNet struct {
 
 	mu  sync.Mutex // guards what follows
 	got []told
+	cut int // those that were cancelled
 }
 
 // told is one notification that was begun.
@@ -110,7 +111,16 @@ func (n *memoryNet) receive(w http.ResponseWriter, r *http.Request) {
 	case <-time.After(after):
 		w.WriteHeader(status)
 	case <-r.Context().Done():
+		n.mu.Lock()
+		n.cut++
+		n.mu.Unlock()
 	}
+}
+
+func (n *memoryNet) cancelled() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cut
 }
 
 func (n *memoryNet) notifications() []told {
@@ -133,14 +143,19 @@ func (m webhookMessage) names() string {
 	return strings.Join(names, " ")
 }
 
+// virtualHarness is a Manager whose receivers are the names of n.
+func virtualHarness(t *testing.T, n *memoryNet, edit func(*Options, *Deps)) *harness {
+	h := newHarness(t, edit)
+	h.engine.conns.connect = n.dial
+	return h
+}
+
 // inBubble runs a Manager in virtual time whose receivers are the names of n.
-func inBubble(t *testing.T, test func(h *harness, n *memoryNet)) {
+func inBubble(t *testing.T, test func(t *testing.T, h *harness, n *memoryNet)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := newMemoryNet(t)
-		h := newHarness(t, nil)
-		h.engine.conns.connect = n.dial
-		test(h.start(), n)
+		test(t, virtualHarness(t, n, nil).start(), n)
 	})
 }
 
@@ -168,29 +183,15 @@ func ended(name string, more ...string) *notifier.Alert {
 	return a
 }
 
+// virtualYML has one receiver, named team, and the given lines in its route.
 func virtualYML(lines ...string) string {
-	return "route:\n  receiver: team\n  group_by: [alertname]\n" + "  " + strings.Join(lines, "\n  ") + "\nreceivers:\n" + webhookReceiver("team", "http://team")
+	return "route:\n  receiver: team\n  group_by: [alertname]\n  " + strings.Join(lines, "\n  ") +
+		"\nreceivers:\n" + webhookReceiver("team", "http://team")
 }
 
-func TestManager_ChangedTreeKeepsGroupInterval(t *testing.T) {
-	inBubble(t, func(h *harness, n *memoryNet) {
-		waits := []string{"group_wait: 500ms", "group_interval: 6s", "repeat_interval: 4h"}
-		h.apply(effective(t, virtualYML(waits...)))
-		h.Send(fresh("a"))
-		n.at(time.Second)
-		h.apply(effective(t, virtualYML(append(waits, `routes: [{matchers: [x="1"]}]`)...)))
-		n.at(1500 * time.Millisecond)
-		h.Send(fresh("b"))
-		n.at(2 * time.Second)
-		h.apply(effective(t, virtualYML(append(waits, `routes: [{matchers: [x="2"]}]`)...)))
-		n.at(4 * time.Second)
-		h.Send(fresh("c"))
-		n.at(20 * time.Second)
-		require.Equal(t, []string{
-			`500ms team {}:{alertname="A"}: a (200)`,
-			`6.5s team {}:{alertname="A"}: a b c (200)`,
-		}, texts(n.notifications()))
-	})
+// otherTree has another tree of routes than virtualYML, with the same groups.
+func otherTree(n int, lines ...string) string {
+	return virtualYML(append(lines, fmt.Sprintf(`routes: [{matchers: [never="%d"]}]`, n))...)
 }
 
 func texts(all []told) []string {

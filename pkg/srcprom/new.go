@@ -79,6 +79,9 @@ func (o *Options) complete() {
 	o.Web.LookbackDelta = o.Storage.LookbackDelta
 	o.Scrape.LookbackDelta = o.Storage.LookbackDelta
 	o.Scrape.Pushed = o.Web.EnableRemoteWriteReceiver || o.Web.EnableOTLPReceiver
+	if o.Alerting.DeadMansSwitchReceiver != "" {
+		o.Health.DeadMansSwitch = o.Alerting.DeadMansSwitchInterval
+	}
 	// Parts stop one after another, so each has a share of the whole time;
 	// notifications in flight have half of it. What remains is for the storage.
 	o.Web.DrainTimeout = o.StopTimeout / 8
@@ -92,7 +95,10 @@ func (o *Options) complete() {
 func (s *Server) build() error {
 	var err error
 	path := filepath.Join(s.opts.Storage.Dir, stateDir, "state.db")
-	if s.state, err = state.Open(path, state.Options{Logger: s.log, Registerer: s.opts.Registry}); err != nil {
+	if s.state, err = state.Open(path, state.Options{
+		Logger: s.log, Registerer: s.opts.Registry,
+		HistoryMaxAge: s.opts.History.MaxAge, HistoryMaxBytes: s.opts.History.MaxBytes,
+	}); err != nil {
 		return err
 	}
 	s.releases.Push("state", s.state.Close)

@@ -85,8 +85,20 @@ type Options struct {
 	// HealthChecks look at what else belongs to the server, such as another source of
 	// configuration. Their alerts are raised like the server's own.
 	HealthChecks []health.Check
+	// History says how much of what was decided about alerts is kept.
+	History HistoryOptions
 	// Web are the settings of the HTTP surface.
 	Web web.Options
+}
+
+// HistoryOptions bound the history of what was decided about alerts. What is
+// beyond one of the bounds is removed by and by, the oldest first.
+type HistoryOptions struct {
+	// MaxAge is how long it is kept. Default 30 days; zero means the default.
+	MaxAge time.Duration
+	// MaxBytes is how much of the state file it takes. Default 64 MiB; zero means the
+	// default.
+	MaxBytes int64
 }
 
 // What Options.Builtin may be.
@@ -110,6 +122,7 @@ func DefaultOptions() Options {
 		Rules:              rules.DefaultOptions(),
 		Alerting:           alerting.DefaultOptions(),
 		Health:             health.DefaultOptions(),
+		History:            HistoryOptions{MaxAge: 30 * 24 * time.Hour, MaxBytes: 64 << 20},
 		Web:                web.DefaultOptions(),
 	}
 }
@@ -126,6 +139,12 @@ func (o *Options) validate() error {
 	}
 	if o.StopTimeout <= 0 {
 		bad("StopTimeout is %s: it must be positive", o.StopTimeout)
+	}
+	if o.History.MaxAge < 0 {
+		bad("History.MaxAge is %s: it must not be negative", o.History.MaxAge)
+	}
+	if o.History.MaxBytes < 0 {
+		bad("History.MaxBytes is %d: it must not be negative", o.History.MaxBytes)
 	}
 	for _, part := range []struct {
 		name string
