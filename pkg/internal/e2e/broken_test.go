@@ -68,7 +68,7 @@ scrape_configs: [ { job_name: t, static_configs: [ { targets: [ %q ] } ] } ]
 				require.NoError(t, err)
 				require.Equal(t, http.StatusInternalServerError, status, body)
 			},
-			mend:  fault.end,
+			mend: fault.end,
 		})
 	} else {
 		t.Log("the state stays writable: making a file immutable takes root, and a file system that knows of it")
