@@ -60,7 +60,7 @@ func commandSection(b *strings.Builder, command *kingpin.CmdModel) {
 	if len(command.Flags) == 0 {
 		return
 	}
-	section(b, code(buildName+" "+command.Name), "")
+	section(b, code("srcprom "+command.Name), "")
 	b.WriteString("| Flag | Meaning | Default |\n| --- | --- | --- |\n")
 	for _, flag := range command.Flags {
 		row(b, code("--"+flag.Name), flag.Help, defaultOf(flag))

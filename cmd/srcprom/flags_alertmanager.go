@@ -27,6 +27,8 @@ func (f *flags) addAlertmanager(configFile *string, features *[]string, o *alert
 	f.duration("alertmanager.web.timeout", "Timeout of requests of Alertmanager's API. 0 means none.", &o.HTTPTimeout)
 	f.text("alertmanager.web.cors.origin", "Regular expression, fully anchored, of the origins whose pages may call Alertmanager's API. Empty means none.", &o.CORSOrigin)
 	f.texts("alertmanager.enable-feature", "The same as --enable-feature, for names of Alertmanager's.", features).Hidden()
+	f.text("alerting.dead-mans-switch.receiver", "Receiver of alertmanager.yml that is sent an alert that always fires, so that somebody else notices when nothing comes any more. Empty means none.", &o.DeadMansSwitchReceiver).PlaceHolder("<name>")
+	f.duration("alerting.dead-mans-switch.interval", "Time between two such notifications.", &o.DeadMansSwitchInterval)
 
 	f.group("External Alertmanagers", "For those that `alerting` in prometheus.yml names.")
 	f.integer("alertmanager.notification-queue-capacity", "Number of alerts that wait for each external Alertmanager.", &o.External.QueueCapacity)

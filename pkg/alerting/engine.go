@@ -48,23 +48,23 @@ type engine struct {
 	metrics     *metrics
 	releases    lifecycle.Stack
 
-	recorder        eventrecorder.Recorder
-	peer            *cluster.Peer // nil without a cluster
-	clusterCounters *counters.Registerer
-	notified        *nflog.Log
-	silences        *silence.Silences
-	silencer        *silence.Silencer
-	alerts          *alertStore
-	groups          marker.GroupMarker
-	pipelines       *pipelines
-	dispatch        *dispatch.DispatcherMetrics
-	api             *api.API
-	conns           *connections
-	stage           *stage
-	intake          *intake
-	queue           *handoff
+	recorder  eventrecorder.Recorder
+	peer      *cluster.Peer // nil without a cluster
+	notified  *nflog.Log
+	silences  *silence.Silences
+	silencer  *silence.Silencer
+	alerts    *alertStore
+	groups    marker.GroupMarker
+	pipelines *pipelines
+	dispatch  *dispatch.DispatcherMetrics
+	api       *api.API
+	conns     *connections
+	stage     *stage
+	intake    *intake
+	queue     *handoff
 
 	durable
+	clusterCounters *counters.Registerer // see health.go
 
 	dispatcher atomic.Pointer[dispatcher] // nil before the first configuration
 	running    sync.WaitGroup             // dispatchers, inhibitors
@@ -209,6 +209,7 @@ func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) {
 		doubts:   newDoubts(),
 		failing:  failing,
 		sent:     newSendMetrics(deps.PrometheusRegisterer, failing),
+		patience: diskPatience,
 	}
 	e.pipelines.recoverIntents(context.Background())
 	e.stage.doubted = e.pipelines.doubts.entries

@@ -53,12 +53,14 @@ func (x *Explainer) explain(ctx context.Context, a *alert.Alert) (client.Explana
 		State:       stateFiring,
 		StartsAt:    &a.StartsAt,
 		UpdatedAt:   &a.UpdatedAt,
+		EndsAt:      &a.EndsAt,
 	}
+	e.Source, _ = x.engine.madeBy(a.Fingerprint())
 	if x.asked {
 		e.At = &x.at
 	}
 	if a.ResolvedAt(x.now) {
-		e.State, e.EndsAt = stateResolved, &a.EndsAt
+		e.State = stateResolved
 	}
 	var err error
 	e.Routes, err = x.routes(ctx, a, false)

@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
@@ -61,19 +60,9 @@ func notified(e client.Explanation) bool {
 
 func grouped(e client.Explanation) bool { return len(e.Routes) > 0 && e.Routes[0].Next != nil }
 
-// silence posts a silence of an alert's name and returns its id.
-func (h *harness) silence(name, comment string, from, to time.Time) string {
+func (h *harness) silenceFor(name, comment string, from, to time.Time) string {
 	h.t.Helper()
-	body, err := json.Marshal(map[string]any{
-		"matchers": []map[string]any{{"name": "alertname", "value": name, "isRegex": false}},
-		"startsAt": from, "endsAt": to, "createdBy": "alice", "comment": comment,
-	})
-	require.NoError(h.t, err)
-	status, answer := request(h.t, http.MethodPost, h.serve().URL+"/alertmanager/api/v2/silences", string(body))
-	require.Equal(h.t, http.StatusOK, status, answer)
-	var created struct{ SilenceID string }
-	require.NoError(h.t, json.Unmarshal([]byte(answer), &created))
-	return created.SilenceID
+	return h.silence(silenceFrom(from, "", name, comment, to))
 }
 
 func TestExplain_NotifiedSaysWhoGotItAndWhenItRepeats(t *testing.T) {
@@ -83,9 +72,10 @@ func TestExplain_NotifiedSaysWhoGotItAndWhenItRepeats(t *testing.T) {
 	e := h.explained(`{alertname="Disk"}`, "never notified", notified)
 	require.Equal(t, "firing", e.State)
 	require.Equal(t, map[string]string{"alertname": "Disk", "instance": "a"}, e.Labels)
+	require.Equal(t, "client", e.Source)
 	require.False(t, e.Hypothetical)
 	require.NotNil(t, e.StartsAt)
-	require.Nil(t, e.EndsAt)
+	require.True(t, e.EndsAt.After(time.Now()), "unless it is posted again")
 
 	route := e.Routes[0]
 	require.Equal(t, "{}", route.Route)
@@ -147,15 +137,15 @@ func TestExplain_SilencedByWhomAndUntilWhen(t *testing.T) {
 	h := running(t, webhookYML("http://127.0.0.1:1/"))
 	now := time.Now()
 	end := now.Add(time.Hour).Truncate(time.Second)
-	longer := h.silence("Disk", "maintenance", now, end)
-	shorter := h.silence("Disk", "until lunch", now, end.Add(-time.Minute))
-	pending := h.silence("Disk", "tomorrow", now.Add(24*time.Hour), now.Add(25*time.Hour))
-	h.silence("Other", "of another alert", now, end)
+	longer := h.silenceFor("Disk", "maintenance", now, end)
+	shorter := h.silenceFor("Disk", "until lunch", now, end.Add(-time.Minute))
+	pending := h.silenceFor("Disk", "tomorrow", now.Add(24*time.Hour), now.Add(25*time.Hour))
+	h.silenceFor("Other", "of another alert", now, end)
 	h.Send(firing("Disk"))
 	e := h.explained(`{alertname="Disk"}`, "never looked at", func(e client.Explanation) bool {
 		return len(e.Routes[0].SilencedBy) == 2 && e.Routes[0].Last != nil && e.Routes[0].LastFlush != nil
 	})
-	require.Equal(t, client.ExplainedSilence{ID: longer, CreatedBy: "alice", Comment: "maintenance", EndsAt: end.UTC()}, e.Routes[0].SilencedBy[0])
+	require.Equal(t, client.ExplainedSilence{ID: longer, CreatedBy: "test", Comment: "maintenance", EndsAt: end.UTC()}, e.Routes[0].SilencedBy[0])
 	require.Equal(t, shorter, e.Routes[0].SilencedBy[1].ID)
 	require.Equal(t, client.OutcomeSilenced, e.Routes[0].Last.Outcome)
 	require.Equal(t, "nothing is sent: it is silenced", e.Routes[0].NextReason)

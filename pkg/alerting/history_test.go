@@ -1,8 +1,10 @@
 package alerting
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -199,6 +201,46 @@ func TestHistory_KeepsNoSecrets(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(file), "connection refused")
 	require.NotContains(t, string(file), "s3cretTok3n")
+}
+
+func TestHistory_HangingReceiverIsGivenUpAtTheDeadline(t *testing.T) {
+	release := make(chan struct{})
+	hook := newWebhook(t, func(int, http.ResponseWriter, *http.Request) bool { <-release; return false })
+	defer close(release)
+	h := newHarness(t, nil)
+	h.apply(effective(t, webhookYML(hook.URL)))
+	ctx, cancel := context.WithTimeout(flushContext(t.Context(), "DiskFull"), 50*time.Millisecond)
+	defer cancel()
+	_, _, err := h.engine.stage.live.Load().pipeline.Exec(ctx, slog.New(slog.DiscardHandler), benchAlert("DiskFull"))
+	require.ErrorContains(t, err, "context deadline exceeded")
+	entries := h.requireHistory(client.HistoryQuery{}, "DiskFull firing: failed team/webhook[0], first notification, contextDeadlineExceeded")
+	require.True(t, entries[0].GaveUp)
+	require.Equal(t, 1, entries[0].Attempt)
+	require.GreaterOrEqual(t, entries[0].LatencySeconds, 0.04)
+	require.Len(t, h.FailingIntegrations(), 1)
+}
+
+// The deadline passes in the wait for the next attempt.
+func TestHistory_FailingReceiverIsGivenUpAtTheDeadline(t *testing.T) {
+	hook := newWebhook(t, func(_ int, w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusBadGateway)
+		return false
+	})
+	h := newHarness(t, nil)
+	h.apply(effective(t, webhookYML(hook.URL)))
+	ctx, cancel := context.WithTimeout(flushContext(t.Context(), "DiskFull"), 100*time.Millisecond)
+	defer cancel()
+	_, _, err := h.engine.stage.live.Load().pipeline.Exec(ctx, slog.New(slog.DiscardHandler), benchAlert("DiskFull"))
+	require.Error(t, err)
+	entries := h.requireHistory(client.HistoryQuery{},
+		"DiskFull firing: failed team/webhook[0], first notification, serverError",
+		"DiskFull firing: failed team/webhook[0], first notification, serverError",
+	)
+	require.Equal(t, http.StatusBadGateway, entries[1].Status)
+	require.False(t, entries[0].GaveUp)
+	require.True(t, entries[1].GaveUp)
+	require.Equal(t, "team/webhook[0]: notify retry canceled after 1 attempts: unexpected status code 502", entries[1].Error)
+	require.Empty(t, h.intents())
 }
 
 func TestHistory_MailServerThatRefusesIsQuoted(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -151,11 +152,11 @@ func (p *packer) pack(d *decision) ([]byte, error) {
 	if err := d.writeAlerts(); err != nil {
 		return nil, err
 	}
-	text := append(head, d.alertsText...)
-	if len(text) < deflateFrom {
-		return append([]byte{plainDecision}, text...), nil
+	size := len(head) + len(d.alertsText)
+	if size < deflateFrom {
+		return slices.Concat([]byte{plainDecision}, head, d.alertsText), nil
 	}
-	packed := bytes.NewBuffer(append(make([]byte, 0, len(text)/4), deflatedDecision))
+	packed := bytes.NewBuffer(append(make([]byte, 0, size/4), deflatedDecision))
 	w, ok := p.writers.Get().(*flate.Writer)
 	if ok {
 		w.Reset(packed)
@@ -163,8 +164,12 @@ func (p *packer) pack(d *decision) ([]byte, error) {
 		w, _ = flate.NewWriter(packed, flate.BestSpeed) // fails for an unknown level alone
 	}
 	defer p.writers.Put(w)
-	_, err = w.Write(text)
-	err = errors.Join(err, w.Close())
+	for _, text := range [][]byte{head, d.alertsText} {
+		if _, err := w.Write(text); err != nil {
+			return nil, fmt.Errorf("deflate a decision: %w", err)
+		}
+	}
+	err = w.Close()
 	return packed.Bytes(), err
 }
 

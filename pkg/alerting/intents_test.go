@@ -212,14 +212,15 @@ func TestIntent_KilledAfterTheLogEntryIsDelivered(t *testing.T) {
 	h.fire("DiskFull")
 	delivered := h.requireHistory(client.HistoryQuery{Outcome: client.OutcomeDelivered},
 		"DiskFull firing: delivered team/webhook[0], first notification")[0]
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name  string
 		begun int64
 		want  int
 	}{
-		"and after the history":  {h.lastBegun(), 1},
-		"and before the history": {h.lastBegun() - 1, 2},
+		{"and after the history", h.lastBegun(), 1},
+		{"and before the history", h.lastBegun() - 1, 2},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			h.engine.pipelines.recoverIntent(t.Context(), &decision{
 				Outcome: client.OutcomeDelivered, Receiver: "team", Integration: "webhook[0]", GroupKey: delivered.GroupKey, Begun: c.begun,
 				Alerts: []decidedAlert{{Labels: model.LabelSet{"alertname": "DiskFull"}}},
@@ -266,4 +267,18 @@ func TestIntent_NotificationIsSentWhereItCannotBeWritten(t *testing.T) {
 	requireMetric(t, h.promReg, 2, "srcprom_notification_intents_unwritten_total")
 	require.Equal(t, map[string]int{"DiskFull": 1, "Other": 1}, hook.names(), "what was sent is not repeated either")
 	h.disk.mend()
+}
+
+func TestIntent_DiskThatHangsDelaysOnlyForAWhile(t *testing.T) {
+	hook := newWebhook(t, nil)
+	h := running(t, webhookYML(hook.URL))
+	h.engine.pipelines.patience = 10 * time.Millisecond
+	h.disk.slow(time.Second)
+	begin := time.Now()
+	h.fire("DiskFull")
+	hook.requireMessages(t, 1)
+	require.Less(t, time.Since(begin), time.Second)
+	h.disk.slow(0)
+	require.Eventually(t, func() bool { return len(h.intents()) == 0 }, patience, tick, "the intent is left")
+	hook.requireMessages(t, 1)
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/silence/silencepb"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protodelim"
@@ -47,18 +46,6 @@ func silenced(id, alertname string, edit ...func(*silencepb.MeshSilence)) *silen
 		f(s)
 	}
 	return s
-}
-
-func notifiedEntry(group, receiver string, firing ...uint64) *nflogpb.MeshEntry {
-	return &nflogpb.MeshEntry{
-		Entry: &nflogpb.Entry{
-			Receiver:     &nflogpb.Receiver{GroupName: receiver, Integration: "webhook"},
-			GroupKey:     []byte(group),
-			Timestamp:    timestamppb.New(time.Now().Add(-time.Minute)),
-			FiringAlerts: firing,
-		},
-		ExpiresAt: timestamppb.New(time.Now().Add(time.Hour)),
-	}
 }
 
 // stored are the records of a bucket that are on the disk.

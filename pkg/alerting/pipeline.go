@@ -34,6 +34,7 @@ type pipelines struct {
 	doubts   *doubts
 	failing  *failures
 	sent     *sendMetrics
+	patience time.Duration // with which a notification waits for a write
 }
 
 // passage is what flushes pass through before they get to the integrations.
@@ -92,15 +93,15 @@ func entryOf(log notify.NotificationLog, of *nflogpb.Receiver, group string) *nf
 	return entries[0]
 }
 
-// diskPatience is how long a notification waits for a write: it must not wait for
-// a disk that hangs.
+// diskPatience is the default of pipelines.patience. A notification must not wait
+// for a disk that hangs.
 const diskPatience = 2 * time.Second
 
 // flush waits until all that was queued is on the disk, for a while. Those that
 // are about to do the same come first, so that one transaction serves them all.
 func (p *pipelines) flush(ctx context.Context) error {
 	runtime.Gosched()
-	ctx, cancel := context.WithTimeout(ctx, diskPatience)
+	ctx, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
 	return p.state.Flush(ctx)
 }

@@ -193,8 +193,7 @@ var statusInText = regexp.MustCompile(`unexpected status code:? (\d{3})\b`)
 
 // errorStatus is the code that an HTTP or SMTP server has answered; 0 is none.
 func errorStatus(err error) int {
-	var smtp *textproto.Error
-	if errors.As(err, &smtp) {
+	if smtp, ok := errors.AsType[*textproto.Error](err); ok {
 		return smtp.Code
 	}
 	found := statusInText.FindStringSubmatch(err.Error())

@@ -137,8 +137,13 @@ func TestRestore_WhatHasExpiredLeavesTheState(t *testing.T) {
 	s.Put(state.Silences, "old", framed(t, silenced("old", "Old", func(m *silencepb.MeshSilence) {
 		m.ExpiresAt = m.Silence.UpdatedAt
 	})))
-	old := alertRecord{Labels: model.LabelSet{"alertname": "Old"}, StartsAt: time.Now().Add(-1000 * time.Hour),
-		EndsAt: time.Now().Add(-999 * time.Hour), Ended: true, Source: sourceClient}
+	old := alertRecord{
+		Labels:   model.LabelSet{"alertname": "Old"},
+		StartsAt: time.Now().Add(-1000 * time.Hour),
+		EndsAt:   time.Now().Add(-999 * time.Hour),
+		Ended:    true,
+		Source:   sourceClient,
+	}
 	value, err := encodeAlert(old.alert(), old.origin(), true)
 	require.NoError(t, err)
 	s.Put(state.Alerts, old.Labels.Fingerprint().String(), value)

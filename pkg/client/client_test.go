@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -143,4 +145,48 @@ func TestClient_NotReadyIsAnAnswer(t *testing.T) {
 	c, _, _ = serve(t, http.StatusNotFound, "404 page not found\n")
 	_, err = c.Ready(t.Context())
 	require.EqualError(t, err, "get readiness: 404 Not Found: 404 page not found")
+}
+
+func TestClient_QuestionsTravelInTheQueryString(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	c, requests, _ := serve(t, http.StatusOK, `{"entries":[{"outcome":"failed","attempt":2}],"next":"p2"}`)
+	history, err := c.History(t.Context(), HistoryQuery{Matchers: []string{`{a="b"}`, `c="d"`}, Start: at, Receiver: "team a", Outcome: OutcomeFailed, Limit: 5, Page: "p"})
+	require.NoError(t, err)
+	require.Equal(t, &History{Entries: []HistoryEntry{{Outcome: OutcomeFailed, Attempt: 2}}, Next: "p2"}, history)
+	r := <-requests
+	require.Equal(t, "/prefix/api/srcprom/v1/history", r.URL.Path)
+	require.Equal(t, url.Values{
+		"match[]": {`{a="b"}`, `c="d"`}, "start": {"2026-01-02T03:04:05Z"},
+		"receiver": {"team a"}, "outcome": {"failed"}, "limit": {"5"}, "page": {"p"},
+	}, r.URL.Query())
+
+	c, requests, _ = serve(t, http.StatusOK, `{"versions":[],"next":3}`)
+	versions, err := c.ConfigHistory(t.Context(), ConfigHistoryQuery{Before: 9, Limit: 2})
+	require.NoError(t, err)
+	require.Equal(t, &ConfigHistory{Versions: []ConfigVersion{}, Next: 3}, versions)
+	require.Equal(t, "before=9&limit=2", (<-requests).URL.RawQuery)
+}
+
+func TestClient_RollbackSendsTheVersion(t *testing.T) {
+	version := uint64(8)
+	c, requests, bodies := serve(t, http.StatusNotFound, `{"error":"the version is not kept: 3"}`)
+	_, err := c.RollbackConfig(t.Context(), RollbackRequest{Version: 3, IfVersion: &version, Strict: true})
+	require.EqualError(t, err, "roll back configuration: 404 Not Found: the version is not kept: 3")
+	require.Equal(t, "strict=1", (<-requests).URL.RawQuery)
+	require.JSONEq(t, `{"version":3,"if_version":8}`, <-bodies)
+	_, err = c.PlanRollbackConfig(t.Context(), RollbackRequest{Version: 3})
+	require.ErrorContains(t, err, "plan roll back of the configuration: 404")
+	require.Equal(t, "dry_run=1", (<-requests).URL.RawQuery)
+}
+
+func TestClient_BackupIsCopiedOrRefused(t *testing.T) {
+	c, requests, _ := serve(t, http.StatusOK, "an archive")
+	var archive strings.Builder
+	require.NoError(t, c.Backup(t.Context(), &archive))
+	require.Equal(t, "an archive", archive.String())
+	r := <-requests
+	require.Equal(t, "POST /prefix/api/srcprom/v1/admin/backup", r.Method+" "+r.URL.Path)
+
+	c, _, _ = serve(t, http.StatusForbidden, `{"error":"admin API is not enabled: start with --web.enable-admin-api"}`)
+	require.EqualError(t, c.Backup(t.Context(), io.Discard), "back up: 403 Forbidden: admin API is not enabled: start with --web.enable-admin-api")
 }

@@ -41,7 +41,8 @@ type Explanation struct {
 	// Hypothetical.
 	Source string `json:"source,omitempty"`
 	// StartsAt, UpdatedAt (when it was last handed over to alerting) and EndsAt of the
-	// alert; nil when Hypothetical.
+	// alert; nil when Hypothetical. One that fires ends at EndsAt unless it is handed
+	// over again before.
 	StartsAt  *time.Time `json:"starts_at,omitempty"`
 	UpdatedAt *time.Time `json:"updated_at,omitempty"`
 	EndsAt    *time.Time `json:"ends_at,omitempty"`

@@ -359,6 +359,13 @@ func TestChange_AppliesToDocuments(t *testing.T) {
 	require.Equal(t, Documents{}, got)
 }
 
+// A roll back may have left a document that nobody could push.
+func TestChange_RemovesWhatIsThereWhateverItsName(t *testing.T) {
+	got, err := Change{Documents: map[string]*string{ScrapePrefix + "a.yml": nil}}.ApplyTo(docs(ScrapePrefix+"a.yml", "a"), now)
+	require.NoError(t, err)
+	require.Empty(t, got)
+}
+
 func TestChange_RefusesWhatIsNoDocument(t *testing.T) {
 	for name, reason := range map[string]string{
 		"prometheus.yml":       "there is no document of this name: it must be prometheus, alertmanager, rules/<name> or templates/<name>",

@@ -300,7 +300,7 @@ func TestMonitor_LabelsAreValidWhateverAProblemSays(t *testing.T) {
 		require.Len(t, sent, 1)
 		require.Equal(t, "critical", sent[0].Labels.Get("level"), "a level that is not known is taken seriously")
 		for name, value := range sent[0].Labels.Map() {
-			require.True(t, model.LabelName(name).IsValidLegacy() && model.LabelValue(value).IsValid() && value != "", "%s=%q", name, value)
+			require.True(t, model.LegacyValidation.IsValidLabelName(name) && model.LabelValue(value).IsValid() && value != "", "%s=%q", name, value)
 		}
 		require.NotContains(t, slices.Collect(maps.Keys(sent[0].Labels.Map())), "owner")
 		require.True(t, model.LabelValue(sent[0].Annotations.Get("summary")).IsValid())

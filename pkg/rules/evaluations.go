@@ -146,9 +146,9 @@ func look(g *rules.Group, begins [evaluationsOnFreshData]time.Time) *seen {
 	return s
 }
 
-// seenLocked is the group of a rule after its last evaluation but few, and asks for
-// another look after the next one. It is nil where there was none, or where the
-// group has been changed since.
+// seenLocked is how the group of a rule was when it was looked at last, and asks
+// for another look after its next evaluation. It is nil where there was none, or
+// where the group has been changed since.
 func (t *evaluations) seenLocked(x *index, n *node) *seen {
 	e := t.groups[n.key]
 	if e == nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/rules"
@@ -235,7 +236,7 @@ func (x *index) analyse(n *node, rule rulefmt.Rule, recorded map[string][]*node)
 // recordersOf finds the rules whose results a selector reads. alone means that
 // it reads nothing else.
 func (x *index) recordersOf(in input, recorded map[string][]*node) (_ []*node, alone bool) {
-	name := in.matcher(labels.MetricName)
+	name := in.matcher(model.MetricNameLabel)
 	switch {
 	case name == nil:
 		return nil, false

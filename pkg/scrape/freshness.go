@@ -15,8 +15,10 @@ import (
 const (
 	// samplesCounted is how many samples of a target are told apart.
 	samplesCounted = 2
-	// freshnessInterval is how often it is looked at what is fresh by now.
+	// freshnessInterval is how often it is looked at what is fresh by now, unless a
+	// look takes long: freshnessShare is how much of the time goes into looking.
 	freshnessInterval = 100 * time.Millisecond
+	freshnessShare    = 50 // one in so many
 	// discoverySettle is how long the engine's discovery may keep back what it has
 	// found, see discovery.Manager.
 	discoverySettle = 5 * time.Second
@@ -131,11 +133,9 @@ func (f *freshness) watch(ctx context.Context, up *scrape.Manager) {
 	case <-ctx.Done():
 		return
 	}
-	ticker := time.NewTicker(freshnessInterval)
-	defer ticker.Stop()
-	for !f.look(up, time.Now()) {
+	for begin := time.Now(); !f.look(up, begin); begin = time.Now() {
 		select {
-		case <-ticker.C:
+		case <-time.After(max(freshnessInterval, freshnessShare*time.Since(begin))):
 		case <-ctx.Done():
 			return
 		}

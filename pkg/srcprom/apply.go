@@ -79,26 +79,6 @@ func (s *Server) planAndCommit(ctx context.Context, planned func() (*plan, error
 	return s.result(p), nil
 }
 
-// Reload applies the configuration files as they are now. A document that was
-// pushed since stays, unless its file has changed. Entries that had to be set
-// aside are an error, of type [SetAsideError], although the rest is applied.
-func (s *Server) Reload(ctx context.Context) error {
-	unlock, err := s.lockConfig(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	p, err := s.planFiles()
-	if err == nil {
-		err = s.commit(p)
-	}
-	if err != nil {
-		s.refused(err)
-		return err
-	}
-	return setAsideError(p.next.SetAside)
-}
-
 // lockConfig waits until the server runs and no other configuration is being
 // planned or applied.
 func (s *Server) lockConfig(ctx context.Context) (unlock func(), err error) {

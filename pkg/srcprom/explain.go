@@ -118,13 +118,11 @@ func (x *explanation) join(alerts []client.Explanation, made []rules.Explained) 
 		case !keep || !there:
 			missing = append(missing, m)
 		case m.Rule.FiresAt == nil || alerts[i].Rule == nil: // one that fires wins over one that is pending
-			alerts[i].Rule, alerts[i].Source = &m.Rule, sourceRule
+			alerts[i].Rule = &m.Rule
 		}
 	}
 	return missing
 }
-
-const sourceRule = "rule"
 
 // notThere explains an alert of a rule that alerting does not have. One that is
 // pending is explained for the time when it fires.

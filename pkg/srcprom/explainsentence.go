@@ -13,7 +13,7 @@ import (
 func sentence(e *client.Explanation, now time.Time) string {
 	n := narrator{now: now, of: e}
 	clauses := []string{n.begin()}
-	clauses = append(clauses, n.ruleTroubles()...)
+	clauses = append(clauses, n.sourceTroubles()...)
 	if !e.Hypothetical && e.At != nil {
 		clauses = append(clauses, "silences and time intervals are taken as of "+n.when(*e.At))
 	}
@@ -173,12 +173,23 @@ func later(a, b *client.HistoryEntry) *client.HistoryEntry {
 	return a
 }
 
-// ruleTroubles tells what is wrong or unusual with the rule.
-func (n narrator) ruleTroubles() []string {
-	rule := n.of.Rule
-	if rule == nil {
-		return nil
+// sourceTroubles tells what is unusual about where the alert comes from, and what
+// of that may end it.
+func (n narrator) sourceTroubles() []string {
+	e := n.of
+	live := e.State == "firing" && !e.Hypothetical
+	switch {
+	case e.Rule != nil:
+		return n.ruleTroubles(e.Rule)
+	case live && e.Source == "rule":
+		return []string{"no rule returns it at present, so it ends as soon as that is certain"}
+	case live && e.Source == "client" && e.EndsAt != nil:
+		return []string{fmt.Sprintf("it ends at %s unless it is posted again", n.when(*e.EndsAt))}
 	}
+	return nil
+}
+
+func (n narrator) ruleTroubles(rule *client.ExplainedRule) []string {
 	var texts []string
 	if rule.KeptSince != nil {
 		texts = append(texts, fmt.Sprintf("its expression is not true since %s, and keep_firing_for keeps it until %s",

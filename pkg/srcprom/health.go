@@ -38,7 +38,7 @@ func (s *Server) buildHealth() error {
 	var err error
 	s.health, err = health.New(s.opts.Health, health.Deps{
 		Checks:     slices.Concat(s.checks(), s.opts.HealthChecks),
-		Send:       s.alerting.Send,
+		Send:       s.alerting.SendHealth,
 		Link:       s.externalURL.JoinPath("api/srcprom/v1/health").String(),
 		Logger:     s.log,
 		Registerer: s.opts.Registry,

@@ -2,7 +2,11 @@ package srcprom_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,6 +122,22 @@ func TestServer_ChecksOfOthersAreRaisedToo(t *testing.T) {
 	}
 }
 
+func TestServer_DeadMansSwitchIsHeardOfAgainAndAgain(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(func(o *srcprom.Options) {
+		o.Alerting.DeadMansSwitchReceiver, o.Alerting.DeadMansSwitchInterval = "test", 200*time.Millisecond
+	}))
+	require.Eventually(t, func() bool {
+		heard := 0
+		for _, n := range server.Receiver.Notifications() {
+			if n.Alerts[0].Labels["alertname"] == health.AlertDeadMansSwitch && n.Alerts[0].Status == "firing" {
+				heard++
+			}
+		}
+		return heard >= 3
+	}, patience, 5*time.Millisecond, "three signs of life")
+	require.Equal(t, client.HealthOK, server.Health().State, "it is no problem")
+}
+
 func TestServer_HealthBeforeRunAndOfAZeroValue(t *testing.T) {
 	server, err := srcprom.New(options(t))
 	require.NoError(t, err)
@@ -126,4 +146,37 @@ func TestServer_HealthBeforeRunAndOfAZeroValue(t *testing.T) {
 	require.NotPanics(t, func() { server.Health() })
 	var zero srcprom.Server
 	require.Equal(t, client.HealthFailing, zero.Health().State)
+}
+
+func TestServer_AlertOfBeforeTheStartWaitsForFreshDataAndIsResolvedOnce(t *testing.T) {
+	dir := t.TempDir()
+	inDir := srcpromtest.WithOptions(func(o *srcprom.Options) { o.Storage.Dir, o.Storage.LookbackDelta = dir, time.Second })
+	before := srcpromtest.Start(t, inDir, srcpromtest.WithRules(fireRules))
+	before.Target.Set("fire", 1)
+	before.Receiver.Await("Fire to fire", srcpromtest.Firing("Fire"))
+	require.NoError(t, before.Stop())
+
+	opened := make(chan struct{})
+	var scrapes atomic.Int64
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scrapes.Add(1)
+		select { // longer than the lookback delta, so that queries find nothing
+		case <-opened:
+		case <-r.Context().Done():
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		fmt.Fprint(w, "fire 0\n")
+	}))
+	defer slow.Close()
+	srcpromtest.Start(t, inDir, srcpromtest.WithRules(fireRules),
+		srcpromtest.WithAlertmanagerConfig(srcpromtest.DefaultAlertmanagerConfig(before.Receiver.URL)),
+		srcpromtest.WithPrometheusConfig(fmt.Sprintf(`{global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 100ms},
+			scrape_configs: [{job_name: target, static_configs: [{targets: [%q], labels: {instance: %q}}]}]}`,
+			strings.TrimPrefix(slow.URL, "http://"), before.Target.Addr())))
+	require.Eventually(t, func() bool { return scrapes.Load() > 0 }, patience, time.Millisecond, "the first scrape")
+	require.Never(t, func() bool { return len(before.Receiver.Notifications()) > 1 }, 1500*time.Millisecond, 10*time.Millisecond, "nothing is known yet")
+	close(opened)
+	before.Receiver.Await("Fire to be resolved", srcpromtest.Resolved("Fire"))
+	require.Len(t, before.Receiver.Notifications(), 2)
 }

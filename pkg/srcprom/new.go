@@ -79,6 +79,9 @@ func (o *Options) complete() {
 	o.Web.LookbackDelta = o.Storage.LookbackDelta
 	o.Scrape.LookbackDelta = o.Storage.LookbackDelta
 	o.Scrape.Pushed = o.Web.EnableRemoteWriteReceiver || o.Web.EnableOTLPReceiver
+	if o.Alerting.DeadMansSwitchReceiver != "" {
+		o.Health.DeadMansSwitch = o.Alerting.DeadMansSwitchInterval
+	}
 	// Parts stop one after another, so each has a share of the whole time;
 	// notifications in flight have half of it. What remains is for the storage.
 	o.Web.DrainTimeout = o.StopTimeout / 8

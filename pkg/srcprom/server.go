@@ -50,6 +50,7 @@ type Server struct {
 	life  sync.Mutex // guards begun
 	begun bool
 
+	reloads    shared
 	configLock chan struct{} // held by who plans or applies a configuration
 	first      *plan         // made by New, run by Run
 	firstSum   string        // checksum of the files that first was made from

@@ -131,6 +131,9 @@ func TestState_HoldsWhatItTook(t *testing.T) {
 }
 
 func TestState_FullDiskAtAnyMomentDamagesNothing(t *testing.T) {
+	if !inOwnProcess(t) {
+		return
+	}
 	path := statePath(t)
 	s := mustOpen(t, path)
 	want := model{records: map[place]string{}}

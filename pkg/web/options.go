@@ -52,9 +52,11 @@ type Options struct {
 
 	// EnableLifecycle allows reload and quit over HTTP. Default off.
 	EnableLifecycle bool
-	// EnableAdminAPI allows deletion and snapshots of series. Default off.
+	// EnableAdminAPI allows deletion and snapshots of series, and backups of everything,
+	// secrets included. Default off.
 	EnableAdminAPI bool
-	// EnableConfigAPI allows reading and changing the configuration. Default off.
+	// EnableConfigAPI allows reading and changing the configuration, and rolling it
+	// back. Default off.
 	EnableConfigAPI bool
 
 	// EnableRemoteWriteReceiver accepts remote write. Default off.

@@ -86,7 +86,8 @@ receivers:
 		"/metrics", "/alertmanager/metrics", "/config", "/status", "/flags", "/", "/-/ready",
 		"/api/v1/status/config", "/api/v1/status/flags", "/api/v1/targets", "/api/v1/alertmanagers", "/api/v1/rules", "/api/v1/scrape_pools",
 		"/alertmanager/api/v2/status", "/alertmanager/api/v2/receivers", "/alertmanager/api/v2/alerts",
-		"/api/srcprom/v1/config",
+		"/api/srcprom/v1/config", "/api/srcprom/v1/config/history", "/api/srcprom/v1/history", "/api/srcprom/v1/health",
+		"/api/srcprom/v1/explain?match[]=alertname%3DFire",
 	} {
 		get(path)
 	}
