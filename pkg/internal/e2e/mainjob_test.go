@@ -125,11 +125,8 @@ func TestDefaultConfiguration_ScrapesItselfWhateverTheListenerAsksFor(t *testing
 			p.await("both jobs of the default configuration to be up", func() bool {
 				return query(`count(up{job=~"srcprom|alertmanager"} == 1) == 2`) == "2"
 			})
-			p.await("the built-in rules to be evaluated", func() bool {
-				return query(`sum(prometheus_rule_evaluations_total{rule_group=~".*srcprom.*"}) > bool 0`) == "1"
-			})
-			require.Equal(t, "0", query(`sum(prometheus_rule_evaluation_failures_total)`))
-			require.Empty(t, query(`ALERTS`), "nothing is broken, so no built-in alert may be there")
+			p.await("the server to say that it is well", func() bool { return query(`max(srcprom_health_state)`) == "0" })
+			require.Equal(t, "0", query(`sum(srcprom_health_problems)`))
 			p.stop()
 		})
 	}
