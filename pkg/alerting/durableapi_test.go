@@ -269,11 +269,19 @@ func TestSilenceCalls_FailedOnesLeaveWhatIsDurable(t *testing.T) {
 		first := calls.edit("first")
 		second := calls.edit("second")
 		var ending sync.WaitGroup
-		ending.Go(func() { // waits for the first, whoever comes first
+		ending.Go(func() {
 			if ok := calls.engine.silenceCalls.end(second, c.second); ok != (c.second == nil) {
 				t.Errorf("%s: the second call is answered with %v", name, ok)
 			}
 		})
+		require.Never(t, func() bool {
+			select {
+			case <-second[0].done:
+				return true
+			default:
+				return false
+			}
+		}, 20*time.Millisecond, tick, "%s: the second call decides before the first", name)
 		require.Equal(t, c.first == nil, calls.engine.silenceCalls.end(first, c.first), name)
 		ending.Wait()
 		require.Equal(t, c.want, calls.comment(), name)

@@ -14,9 +14,9 @@ func TestGroupLog_TellsOfGroupsAndPassesEverythingElseOn(t *testing.T) {
 	var groups []string
 	log := slog.New(groupLog{slog.NewTextHandler(&text, nil), func(group string) { groups = append(groups, group) }})
 	dispatcher := log.With("component", "dispatcher").WithGroup("g")
-	dispatcher.With("aggrGroup", "one").Info("from a group")
-	dispatcher.With("aggrGroup", "two", "num_alerts", 1, "err", errors.New("broken")).Error("failed")
-	dispatcher.With("aggrGroup", "three", "num_alerts", 1, "err", errHeld).Error("held")
+	dispatcher.With(groupAttr, "one").Info("from a group")
+	dispatcher.With(groupAttr, "two", "num_alerts", 1, "err", errors.New("broken")).Error("failed")
+	dispatcher.With(groupAttr, "three", "num_alerts", 1, "err", errHeld).Error("held")
 	require.Equal(t, []string{"one"}, groups)
 	require.Contains(t, text.String(), "component=dispatcher g.aggrGroup=one")
 	require.Contains(t, text.String(), "broken")

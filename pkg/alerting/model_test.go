@@ -36,7 +36,7 @@ func TestManager_TellsWhatTheModelSays(t *testing.T) {
 	}
 	seeds, err := strconv.Atoi(os.Getenv(seedsVariable))
 	if err != nil {
-		seeds = 200
+		seeds = 100
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 
 func every(labels.Labels) bool { return true }
 
-// explained waits for the only alert of a rule to be in a state, and explains it.
+// explained waits for the only alert of a rule to be in a state, and for the end of
+// the evaluation that brought it there, and explains it.
 func (m *testManager) explained(t *testing.T, rule, state string) Explained {
 	t.Helper()
 	var found Explained
@@ -21,7 +22,7 @@ func (m *testManager) explained(t *testing.T, rule, state string) Explained {
 			return false
 		}
 		found = alerts[0]
-		return found.Rule.State == state
+		return found.Rule.State == state && found.Rule.LastEvaluation != nil
 	}, patience, time.Millisecond, "%s is never %s", rule, state)
 	return found
 }

@@ -137,6 +137,49 @@ func TestGuarantee_G1_AcknowledgedSilenceSurvivesSIGKILL(t *testing.T) {
 	s.stop()
 }
 
+// Silences that peers have made survive as well, also those that are too large for
+// a message of gossip, and those from before this server joined. The peer is gone
+// when the next life begins.
+func TestGuarantee_G1_GossipedSilenceSurvivesSIGKILL(t *testing.T) {
+	t.Parallel()
+	external, gossip, ours := steadyAddress(t), steadyAddress(t), steadyAddress(t)
+	peer := start(t, launch{program: debianAlertmanager, args: []string{
+		"--config.file=am.yml", "--storage.path=am", "--web.listen-address=" + external,
+		"--cluster.listen-address=" + gossip, "--cluster.advertise-address=" + gossip,
+	}, files: map[string]string{"am.yml": "route: { receiver: r }\nreceivers: [ { name: r } ]\n"}})
+	peer.URL = "http://" + external
+	peer.awaitReady()
+	silenceAtPeer := func(name string) string {
+		made := silenceOf(name)
+		made.Comment += strings.Repeat(" and large", 100)
+		return silenceID(peer, peer.do(http.MethodPost, "/api/v2/silences", made))
+	}
+	ids := []string{silenceAtPeer("Before")}
+	s := quickServer(t, newSink(t), nil, "--cluster.listen-address="+ours, "--cluster.advertise-address="+ours,
+		"--cluster.peer="+gossip, "--cluster.settle-timeout=1s")
+	arrived := func(id string) func() bool {
+		return func() bool {
+			status, _, err := call(http.MethodGet, s.URL+silencePath+id, "")
+			return err == nil && status == http.StatusOK
+		}
+	}
+	s.await("the silence from before it joined", arrived(ids[0]))
+	ids = append(ids, silenceAtPeer("After"))
+	s.await("the silence from after it joined", arrived(ids[1]))
+	var want []silence
+	for _, id := range ids {
+		want = append(want, s.getSilence(id))
+	}
+	s.putSilence(silenceOf("later")) // when it is on the disk, so is what came before
+	peer.signal(syscall.SIGKILL)
+	peer.exit()
+	s.restart(syscall.SIGKILL)
+	for _, w := range want {
+		require.Equal(t, w, s.getSilence(w.ID))
+	}
+	s.stop()
+}
+
 // Half of the notifications are recorded when SIGKILL comes, the other half are on
 // their way.
 func TestGuarantee_G2_RecordedIsNeverRepeatedAndInDoubtAtMostOnce(t *testing.T) {

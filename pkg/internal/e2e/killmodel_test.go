@@ -134,7 +134,7 @@ func (m deliveryModel) violations(all []delivery) []string {
 			report(d, "two at once to one group and receiver")
 		}
 		if !slices.ContainsFunc(d.Alerts, func(a srcpromtest.Alert) bool { return m.isNews(before, d.life, a) }) {
-			report(d, "repeated")
+			report(d, "repeated, or tells nothing")
 		} else if again := m.resolvedAgain(before, d); again != "" {
 			report(d, again+" is resolved again")
 		}
@@ -158,9 +158,16 @@ func sameGroup(all []delivery, as delivery) []delivery {
 func (m deliveryModel) isNews(before []delivery, life int, a srcpromtest.Alert) bool {
 	surely, perhaps := m.toldBefore(before, life, a.Labels["alertname"])
 	if a.Status == "resolved" {
-		return perhaps >= firing && surely < resolved
+		return (perhaps >= firing || m.crashedBefore(life)) && surely < resolved
 	}
 	return surely < firing
+}
+
+// crashedBefore tells whether a life before did not end cleanly. It may have been
+// about to tell a receiver that an alert fires: the next one knows that, but not
+// how far it came, so it tells the end of that alert.
+func (m deliveryModel) crashedBefore(life int) bool {
+	return slices.ContainsFunc(m.ends[:life], func(e lifeEnd) bool { return !e.clean })
 }
 
 // resolvedAgain is an alert of which a life must know that it has been told to be
@@ -285,6 +292,15 @@ func TestDeliveryModel_FindsWhatMustNotBe(t *testing.T) {
 		"resolved before it was told": {
 			all:  []delivery{send(0, 1, 2, answered, "A=resolved")},
 			want: "repeated",
+		},
+		"resolved after a crash in which it may have been told": {
+			model: deliveryModel{ends: crash},
+			all:   []delivery{send(1, 1200, 1201, answered, "A=resolved")},
+		},
+		"resolved after a clean stop before it was told": {
+			model: deliveryModel{ends: stop},
+			all:   []delivery{send(1, 1200, 1201, answered, "A=resolved")},
+			want:  "repeated",
 		},
 		"cancelled by an apply": {
 			all:  []delivery{send(0, 1, 2, cancelled, "A=firing")},
