@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,14 +27,14 @@ const (
 
 // Alerts explains every alert that is selected and that fires, or has ended only
 // lately. The sentences are left empty.
-func (x *Explainer) Alerts(ctx context.Context) ([]client.Explanation, error) {
+func (x *Explainer) Alerts() ([]client.Explanation, error) {
 	selected := slices.DeleteFunc(slices.Clone(x.alerts), func(a *alert.Alert) bool { return !x.selector.matchers.Matches(a.Labels) })
 	if err := x.selector.Allows(len(selected)); err != nil {
 		return nil, err
 	}
 	explanations := make([]client.Explanation, 0, len(selected))
 	for _, a := range selected {
-		e, err := x.explain(ctx, a)
+		e, err := x.explain(a)
 		if err != nil {
 			return nil, err
 		}
@@ -46,7 +45,7 @@ func (x *Explainer) Alerts(ctx context.Context) ([]client.Explanation, error) {
 }
 
 // explain explains an alert that is in the provider.
-func (x *Explainer) explain(ctx context.Context, a *alert.Alert) (client.Explanation, error) {
+func (x *Explainer) explain(a *alert.Alert) (client.Explanation, error) {
 	e := client.Explanation{
 		Labels:      plainLabels(a.Labels),
 		Fingerprint: a.Fingerprint().String(),
@@ -63,13 +62,13 @@ func (x *Explainer) explain(ctx context.Context, a *alert.Alert) (client.Explana
 		e.State = stateResolved
 	}
 	var err error
-	e.Routes, err = x.routes(ctx, a, false)
+	e.Routes, err = x.routes(a, false)
 	return e, err
 }
 
 // If explains what would happen if an alert with the given labels, as a rule or a
 // client makes them, fired at the given time; zero means that of the Explainer.
-func (x *Explainer) If(ctx context.Context, lset labels.Labels, at time.Time) (client.Explanation, error) {
+func (x *Explainer) If(lset labels.Labels, at time.Time) (client.Explanation, error) {
 	if !at.IsZero() {
 		x = x.then(at)
 	}
@@ -100,7 +99,7 @@ func (x *Explainer) If(ctx context.Context, lset labels.Labels, at time.Time) (c
 		return e, nil
 	}
 	var err error
-	e.Routes, err = x.routes(ctx, a, true)
+	e.Routes, err = x.routes(a, true)
 	return e, err
 }
 

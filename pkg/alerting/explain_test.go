@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/alertmanager/silence"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/stretchr/testify/require"
@@ -25,7 +26,7 @@ func (h *harness) explainer(matchers string, at time.Time) *Explainer {
 
 func (h *harness) explain(matchers string) []client.Explanation {
 	h.t.Helper()
-	explanations, err := h.explainer(matchers, time.Time{}).Alerts(h.t.Context())
+	explanations, err := h.explainer(matchers, time.Time{}).Alerts()
 	require.NoError(h.t, err)
 	return explanations
 }
@@ -48,7 +49,7 @@ func (h *harness) explained(matchers, what string, ok func(client.Explanation) b
 func (h *harness) explainIf(at time.Time, pairs ...string) client.Explanation {
 	h.t.Helper()
 	lset := labels.FromStrings(pairs...)
-	e, err := h.explainer(fmt.Sprintf("{alertname=%q}", lset.Get("alertname")), at).If(h.t.Context(), lset, time.Time{})
+	e, err := h.explainer(fmt.Sprintf("{alertname=%q}", lset.Get("alertname")), at).If(lset, time.Time{})
 	require.NoError(h.t, err)
 	return e
 }
@@ -154,10 +155,40 @@ func TestExplain_SilencedByWhomAndUntilWhen(t *testing.T) {
 	require.Less(t, e.Routes[0].Resumes.Sub(end), time.Second)
 	require.Empty(t, h.explainIf(time.Time{}, "alertname", "Another").Routes[0].SilencedBy)
 
-	tomorrow, err := h.explainer(`{alertname="Disk"}`, now.Add(24*time.Hour+time.Minute)).Alerts(t.Context())
+	tomorrow, err := h.explainer(`{alertname="Disk"}`, now.Add(24*time.Hour+time.Minute)).Alerts()
 	require.NoError(t, err)
 	require.Len(t, tomorrow[0].Routes[0].SilencedBy, 1)
 	require.Equal(t, pending, tomorrow[0].Routes[0].SilencedBy[0].ID)
+}
+
+func TestExplain_SilencesMatchAsTheEngineMatchesThem(t *testing.T) {
+	h := running(t, webhookYML(newWebhook(t, nil).URL))
+	for _, matchers := range []string{
+		`{"name":"team","value":"a","isRegex":false,"isEqual":true}`,
+		`{"name":"team","value":"a|b","isRegex":true,"isEqual":true}`,
+		`{"name":"zone","value":"x","isRegex":false,"isEqual":true},{"name":"team","value":"a","isRegex":false,"isEqual":false}`,
+		`{"name":"zone","value":"x","isRegex":false,"isEqual":true},{"name":"team","value":"a|c","isRegex":true,"isEqual":false}`,
+	} {
+		h.silence(fmt.Sprintf(`{"matchers":[%s],"startsAt":%q,"endsAt":%q,"createdBy":"test","comment":%q}`, matchers,
+			time.Now().Format(time.RFC3339Nano), time.Now().Add(time.Hour).Format(time.RFC3339Nano), matchers))
+	}
+	for _, team := range []string{"a", "b", "c", ""} {
+		for _, zone := range []string{"x", ""} {
+			lset := labels.FromStrings("alertname", "Disk", "team", team, "zone", zone)
+			want, _, err := h.engine.silences.Query(t.Context(), silence.QMatches(labelSet(lset.WithoutEmpty())))
+			require.NoError(t, err)
+			var wantIDs, ids []string
+			for _, s := range want {
+				wantIDs = append(wantIDs, s.Id)
+			}
+			e, err := h.explainer(`{alertname="Disk"}`, time.Time{}).If(lset.WithoutEmpty(), time.Time{})
+			require.NoError(t, err)
+			for _, s := range e.Routes[0].SilencedBy {
+				ids = append(ids, s.ID)
+			}
+			require.ElementsMatch(t, wantIDs, ids, "%s", lset)
+		}
+	}
 }
 
 const inhibitYML = `
@@ -337,7 +368,7 @@ func TestExplain_TooManyAlertsAreRefused(t *testing.T) {
 	}
 	h.Send(alerts...)
 	require.Eventually(t, func() bool { return len(h.engine.knownAlerts()) == len(alerts) }, patience, tick, "alerts are not taken in")
-	_, err := h.explainer(`{alertname="Disk"}`, time.Time{}).Alerts(t.Context())
+	_, err := h.explainer(`{alertname="Disk"}`, time.Time{}).Alerts()
 	var query QueryError
 	require.ErrorAs(t, err, &query)
 	require.Contains(t, query.Reason, "1001 alerts satisfy")

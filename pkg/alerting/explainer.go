@@ -28,6 +28,7 @@ type Explainer struct {
 
 	alerts     []*alert.Alert // all of the provider
 	firing     []*alert.Alert // those of them that fire now
+	silences   []knownSilence
 	inhibitors []inhibitor
 	groups     map[groupID]liveGroup
 	decided    map[station]*client.HistoryEntry // without the routes: those of today may have other ids
@@ -94,6 +95,9 @@ func (x *Explainer) look(ctx context.Context) error {
 	}
 	for _, rule := range x.live.conf.InhibitRules {
 		x.inhibitors = append(x.inhibitors, inhibitor{InhibitRule: inhibit.NewInhibitRule(rule)})
+	}
+	if err := x.lookAtSilences(ctx); err != nil {
+		return fmt.Errorf("list silences: %w", err)
 	}
 	if err := x.lookAtGroups(ctx); err != nil {
 		return fmt.Errorf("list groups of alerts: %w", err)

@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,31 +9,10 @@ import (
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/alertmanager/inhibit"
-	"github.com/prometheus/alertmanager/silence"
 	"github.com/prometheus/common/model"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 )
-
-// silencedBy are the silences that match and are active at the time that was asked
-// for, those that are still pending now included; the one that ends last comes
-// first. The engine's own Silencer is not asked: it remembers each label set that
-// it has seen, and forgets only those of alerts.
-func (x *Explainer) silencedBy(ctx context.Context, lset model.LabelSet) ([]client.ExplainedSilence, error) {
-	matching, _, err := x.engine.silences.Query(ctx, silence.QMatches(lset))
-	if err != nil {
-		return nil, fmt.Errorf("query silences: %w", err)
-	}
-	var by []client.ExplainedSilence
-	for _, s := range matching {
-		if x.at.Before(s.StartsAt.AsTime()) || x.at.After(s.EndsAt.AsTime()) {
-			continue
-		}
-		by = append(by, client.ExplainedSilence{ID: s.Id, CreatedBy: s.CreatedBy, Comment: s.Comment, EndsAt: s.EndsAt.AsTime()})
-	}
-	slices.SortFunc(by, func(a, b client.ExplainedSilence) int { return b.EndsAt.Compare(a.EndsAt) })
-	return by, nil
-}
 
 // inhibitor is an inhibition rule, and the alerts that can inhibit by it.
 type inhibitor struct {

@@ -1,7 +1,6 @@
 package alerting
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,15 +26,11 @@ type subject struct {
 }
 
 // routes explains what happens to an alert on each route that it takes.
-func (x *Explainer) routes(ctx context.Context, a *alert.Alert, hypothetical bool) ([]client.ExplainedRoute, error) {
+func (x *Explainer) routes(a *alert.Alert, hypothetical bool) ([]client.ExplainedRoute, error) {
 	s := subject{
 		Alert: a, hash: hashAlert(a), hypothetical: hypothetical,
 		firing:    hypothetical || !a.ResolvedAt(x.now),
-		inhibited: x.inhibitedBy(a.Labels),
-	}
-	var err error
-	if s.silenced, err = x.silencedBy(ctx, a.Labels); err != nil {
-		return nil, err
+		inhibited: x.inhibitedBy(a.Labels), silenced: x.silencedBy(a.Labels),
 	}
 	var explained []client.ExplainedRoute
 	for _, r := range x.live.routes.Match(a.Labels) {

@@ -7,18 +7,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/eventrecorder"
 	"github.com/prometheus/alertmanager/featurecontrol"
-	"github.com/prometheus/alertmanager/inhibit"
 	"github.com/prometheus/alertmanager/marker"
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/notify"
-	"github.com/prometheus/alertmanager/timeinterval"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
@@ -31,32 +31,65 @@ import (
 // log is in memory, and with ours, whose log, intents and history are on the disk.
 // The metric to look at is that of notifications per second.
 func BenchmarkPipeline_ThousandGroups(b *testing.B) {
-	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	b.Cleanup(hook.Close)
-	h := newHarness(b, nil)
-	h.apply(effective(b, webhookYML(hook.URL)))
-	live := h.engine.stage.live.Load()
-
-	log, err := nflog.New(nflog.Options{Metrics: prometheus.NewRegistry(), Retention: time.Hour})
-	require.NoError(b, err)
-	upstream := notify.NewPipelineBuilder(prometheus.NewRegistry(), featurecontrol.NoopFlags{}, eventrecorder.Recorder{}).New(
-		live.integrations(), h.engine.wait,
-		inhibit.NewInhibitor(h.engine.alerts, nil, slog.New(slog.DiscardHandler), eventrecorder.Recorder{}),
-		h.engine.silencer, timeinterval.NewIntervener(nil), marker.NewGroupMarker(), log, nil,
-	)
-	for name, stage := range map[string]notify.Stage{"memory": upstream, "state": live.pipeline} {
-		b.Run(name, func(b *testing.B) { benchmarkGroups(b, stage) })
+	for _, durable := range []bool{false, true} {
+		b.Run(fmt.Sprintf("durable=%t", durable), func(b *testing.B) {
+			_, pipeline, _ := benchEngine(b, durable)
+			benchmarkGroups(b, pipeline)
+		})
 	}
 }
 
+// BenchmarkManager_ThousandGroups does the same with the whole engine, from the
+// hand-off to the receiver.
+func BenchmarkManager_ThousandGroups(b *testing.B) {
+	for _, durable := range []bool{false, true} {
+		b.Run(fmt.Sprintf("durable=%t", durable), func(b *testing.B) {
+			h, _, got := benchEngine(b, durable)
+			h.start()
+			sent := int64(0)
+			for b.Loop() {
+				for range benchGroups {
+					sent++
+					h.fire(fmt.Sprintf("Alert%d", sent))
+				}
+				require.Eventually(b, func() bool { return got.Load() >= sent }, patience, time.Millisecond, "notifications are missing")
+			}
+			b.ReportMetric(float64(b.N*benchGroups)/b.Elapsed().Seconds(), "notifications/s")
+		})
+	}
+}
+
+const benchGroups = 1000
+
+// benchEngine is an engine before a fast webhook, with our pipeline or upstream's,
+// and the number of requests that the webhook has got.
+func benchEngine(b *testing.B, durable bool) (*harness, notify.Stage, *atomic.Int64) {
+	var got atomic.Int64
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got.Add(1) }))
+	b.Cleanup(hook.Close)
+	h := newHarness(b, nil)
+	h.apply(effective(b, strings.Replace(webhookYML(hook.URL), "group_interval: 200ms", "group_interval: 1h", 1)))
+	live := h.engine.stage.live.Load()
+	if durable {
+		return h, live.pipeline, &got
+	}
+	log, err := nflog.New(nflog.Options{Metrics: prometheus.NewRegistry(), Retention: time.Hour})
+	require.NoError(b, err)
+	upstream := *live
+	upstream.pipeline = notify.NewPipelineBuilder(prometheus.NewRegistry(), featurecontrol.NoopFlags{}, eventrecorder.Recorder{}).New(
+		live.integrations(), h.engine.wait, live.inhibitor, h.engine.silencer, live.intervals, h.engine.groups, log, nil,
+	)
+	h.engine.stage.live.Store(&upstream)
+	return h, upstream.pipeline, &got
+}
+
 func benchmarkGroups(b *testing.B, stage notify.Stage) {
-	const groups = 1000
 	quiet := slog.New(slog.DiscardHandler)
 	round := time.Now().UnixNano()
 	for b.Loop() {
 		round++
 		var all sync.WaitGroup
-		for i := range groups {
+		for i := range benchGroups {
 			all.Go(func() {
 				name := fmt.Sprintf("Alert%d-%d", round, i)
 				_, _, err := stage.Exec(flushContext(b.Context(), name), quiet, benchAlert(name))
@@ -67,7 +100,7 @@ func benchmarkGroups(b *testing.B, stage notify.Stage) {
 		}
 		all.Wait()
 	}
-	b.ReportMetric(float64(b.N*groups)/b.Elapsed().Seconds(), "notifications/s")
+	b.ReportMetric(float64(b.N*benchGroups)/b.Elapsed().Seconds(), "notifications/s")
 }
 
 // flushContext is what the dispatcher says of a flush.

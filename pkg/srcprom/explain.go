@@ -34,7 +34,7 @@ func (s *Server) Explain(ctx context.Context, q client.ExplainQuery) (*client.Ex
 		if err != nil {
 			return nil, err
 		}
-		alerts, err := (&explanation{Explainer: explainer, rules: s.rules, selector: selector}).run(ctx)
+		alerts, err := (&explanation{Explainer: explainer, rules: s.rules, selector: selector}).run()
 		if err != nil {
 			return nil, err
 		}
@@ -78,8 +78,8 @@ type explanation struct {
 	selector alerting.Selector
 }
 
-func (x *explanation) run(ctx context.Context) ([]client.Explanation, error) {
-	alerts, err := x.Alerts(ctx)
+func (x *explanation) run() ([]client.Explanation, error) {
+	alerts, err := x.Alerts()
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (x *explanation) run(ctx context.Context) ([]client.Explanation, error) {
 		return nil, err
 	}
 	for _, m := range missing {
-		e, err := x.notThere(ctx, m)
+		e, err := x.notThere(m)
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +101,7 @@ func (x *explanation) run(ctx context.Context) ([]client.Explanation, error) {
 	if len(alerts) > 0 {
 		return alerts, nil
 	}
-	return x.hypothetical(ctx)
+	return x.hypothetical()
 }
 
 // join puts the rules to the alerts that they have made, and returns what alerting
@@ -126,31 +126,31 @@ func (x *explanation) join(alerts []client.Explanation, made []rules.Explained) 
 
 // notThere explains an alert of a rule that alerting does not have. One that is
 // pending is explained for the time when it fires.
-func (x *explanation) notThere(ctx context.Context, m rules.Explained) (client.Explanation, error) {
+func (x *explanation) notThere(m rules.Explained) (client.Explanation, error) {
 	var at time.Time
 	if m.Rule.FiresAt != nil {
 		at = x.Later(*m.Rule.FiresAt)
 	}
-	e, err := x.If(ctx, m.Labels, at)
+	e, err := x.If(m.Labels, at)
 	e.Rule, e.State = &m.Rule, m.Rule.State
 	return e, err
 }
 
 // hypothetical explains what would happen if an alert had just the labels that are
 // asked for, and those that its rule adds.
-func (x *explanation) hypothetical(ctx context.Context) ([]client.Explanation, error) {
+func (x *explanation) hypothetical() ([]client.Explanation, error) {
 	asked, ok := x.selector.Labels()
 	if !ok {
 		return nil, nil
 	}
 	candidates := x.rules.ExplainInactive(asked)
 	if len(candidates) == 0 {
-		e, err := x.If(ctx, asked, time.Time{})
+		e, err := x.If(asked, time.Time{})
 		return []client.Explanation{e}, err
 	}
 	var alerts []client.Explanation
 	for _, c := range candidates {
-		e, err := x.If(ctx, c.Labels, time.Time{})
+		e, err := x.If(c.Labels, time.Time{})
 		if err != nil {
 			return nil, err
 		}

@@ -182,3 +182,13 @@ func TestExplain_BadQueriesAndServersThatAreNotMade(t *testing.T) {
 	_, err := new(srcprom.Server).Explain(t.Context(), client.ExplainQuery{Matchers: []string{"{}"}})
 	require.ErrorContains(t, err, "not made by New")
 }
+
+func TestServer_WithoutAlertmanagerThereIsNothingToExplain(t *testing.T) {
+	server := srcpromtest.Start(t, srcpromtest.WithOptions(func(o *srcprom.Options) { o.Alerting.Disabled = true }))
+	for _, path := range []string{"/history", "/explain?match[]=x"} {
+		resp, err := http.Get(server.URL + client.BasePath + path)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusNotFound, resp.StatusCode, path)
+	}
+}

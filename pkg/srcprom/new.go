@@ -196,9 +196,9 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Ready:      s.readiness,
 		Health:     s.Health,
 		Quit:       s.Quit,
-		History:    s.alerting.History,
+		History:    whenAlerting(s, s.alerting.History),
 		Backup:     s.Backup,
-		Explain:    s.Explain,
+		Explain:    whenAlerting(s, s.Explain),
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,
@@ -219,6 +219,15 @@ func (s *Server) alertmanagerAPI() http.Handler {
 		return nil
 	}
 	return s.alerting.Handler("/")
+}
+
+// whenAlerting is f, or nil when there is no built-in Alertmanager.
+func whenAlerting[F any](s *Server, f F) F {
+	if s.opts.Alerting.Disabled {
+		var none F
+		return none
+	}
+	return f
 }
 
 // alertingFirst is the number of parts that take over the first configuration
