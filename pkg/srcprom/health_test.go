@@ -150,7 +150,8 @@ func TestServer_HealthBeforeRunAndOfAZeroValue(t *testing.T) {
 
 func TestServer_AlertOfBeforeTheStartWaitsForFreshDataAndIsResolvedOnce(t *testing.T) {
 	dir := t.TempDir()
-	inDir := srcpromtest.WithOptions(func(o *srcprom.Options) { o.Storage.Dir, o.Storage.LookbackDelta = dir, time.Second })
+	inDir := srcpromtest.WithOptions(func(o *srcprom.Options) { o.Storage.Dir = dir })
+	forgetful := srcpromtest.WithOptions(func(o *srcprom.Options) { o.Storage.LookbackDelta = time.Second })
 	before := srcpromtest.Start(t, inDir, srcpromtest.WithRules(fireRules))
 	before.Target.Set("fire", 1)
 	before.Receiver.Await("Fire to fire", srcpromtest.Firing("Fire"))
@@ -169,7 +170,7 @@ func TestServer_AlertOfBeforeTheStartWaitsForFreshDataAndIsResolvedOnce(t *testi
 		fmt.Fprint(w, "fire 0\n")
 	}))
 	defer slow.Close()
-	srcpromtest.Start(t, inDir, srcpromtest.WithRules(fireRules),
+	srcpromtest.Start(t, inDir, forgetful, srcpromtest.WithRules(fireRules),
 		srcpromtest.WithAlertmanagerConfig(srcpromtest.DefaultAlertmanagerConfig(before.Receiver.URL)),
 		srcpromtest.WithPrometheusConfig(fmt.Sprintf(`{global: {scrape_interval: 3s, scrape_timeout: 3s, evaluation_interval: 100ms},
 			scrape_configs: [{job_name: target, static_configs: [{targets: [%q], labels: {instance: %q}}]}]}`,
