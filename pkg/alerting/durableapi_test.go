@@ -99,10 +99,24 @@ func TestSilences_AcknowledgedChangesSurviveACrash(t *testing.T) {
 	require.False(t, second.mutes("Before"))
 }
 
+// whenFull makes a call that finds the disk full. Where something else in the
+// engine has found that first, the call was refused, and is made again.
+func (h *harness) whenFull(call func() (int, string)) (status int, answer string) {
+	h.t.Helper()
+	require.Eventually(h.t, func() bool {
+		h.disk.fail(errDiskFull)
+		status, answer = call()
+		if status == http.StatusServiceUnavailable {
+			h.writableAgain()
+		}
+		return status != http.StatusServiceUnavailable
+	}, patience, tick, "the call is always refused")
+	return status, answer
+}
+
 func TestSilences_CreationThatCannotBeWrittenIsTakenBack(t *testing.T) {
 	h := running(t, webhookYML(newWebhook(t, nil).URL))
-	h.disk.fail(errDiskFull)
-	status, answer := h.post("silences", silenceText("", "A", "a", time.Now().Add(time.Hour)))
+	status, answer := h.whenFull(func() (int, string) { return h.post("silences", silenceText("", "A", "a", time.Now().Add(time.Hour))) })
 	require.Equal(t, http.StatusInternalServerError, status)
 	requireJSONString(t, answer, "the silence was not changed", errDiskFull.Error())
 	require.False(t, h.mutes("A"))
@@ -140,8 +154,7 @@ func TestSilences_EditThatCannotBeWrittenIsTakenBack(t *testing.T) {
 			require.Eventually(t, func() bool { return h.alertNamed("A") != nil }, patience, tick, "the alert has not come in")
 			id := h.silence(silenceText("", "A", "before", time.Now().Add(time.Hour)))
 			before := h.silenceByID(id)
-			h.disk.fail(errDiskFull)
-			status, answer := change(h, id)
+			status, answer := h.whenFull(func() (int, string) { return change(h, id) })
 			require.Equal(t, http.StatusInternalServerError, status)
 			requireJSONString(t, answer, "the silence was not changed", errDiskFull.Error())
 			check := func(h *harness) {
