@@ -1,9 +1,9 @@
 package alerting
 
 import (
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/counters"
 )
 
 // capture is a registerer that remembers some of the collectors which upstream
@@ -30,7 +30,7 @@ func newCapture(reg prometheus.Registerer, wanted []string, replaced ...string) 
 
 // Register implements prometheus.Registerer.
 func (c *capture) Register(collector prometheus.Collector) error {
-	name := metricName(collector)
+	name := counters.NameOf(collector)
 	if _, ok := c.wanted[name]; ok {
 		c.wanted[name] = collector
 	}
@@ -47,25 +47,6 @@ func (c *capture) MustRegister(collectors ...prometheus.Collector) {
 			panic(err)
 		}
 	}
-}
-
-// metricName is the name of a collector's first metric; a Desc tells it only in
-// its text.
-func metricName(collector prometheus.Collector) string {
-	descs := make(chan *prometheus.Desc)
-	go func() {
-		defer close(descs)
-		collector.Describe(descs)
-	}()
-	var name string
-	for desc := range descs {
-		if name != "" {
-			continue
-		}
-		_, rest, _ := strings.Cut(desc.String(), `fqName: "`)
-		name, _, _ = strings.Cut(rest, `"`)
-	}
-	return name
 }
 
 // captured is the collector of the given name. Its type is that of upstream's

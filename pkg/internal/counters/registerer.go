@@ -36,7 +36,7 @@ func (r *Registerer) Register(c prometheus.Collector) error {
 			return err
 		}
 	}
-	name := nameOf(c)
+	name := NameOf(c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, ok := r.wanted[name]; ok {
@@ -98,9 +98,9 @@ func ValuesOf(collectors ...prometheus.Collector) []Value {
 	return values
 }
 
-// nameOf is the name of a collector's first metric; a Desc tells it only in its
+// NameOf is the name of a collector's first metric; a Desc tells it only in its
 // text.
-func nameOf(c prometheus.Collector) string {
+func NameOf(c prometheus.Collector) string {
 	descs := make(chan *prometheus.Desc)
 	go func() {
 		defer close(descs)
