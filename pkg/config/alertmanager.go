@@ -13,14 +13,20 @@ import (
 // templates, which integrations may be checked with.
 func (l *loader) loadAlertmanager() {
 	doc, ok := l.docs[AlertmanagerDocument]
-	if !ok {
+	if !ok && l.opts.Overlay == nil {
 		doc.Content = builtinAlertmanager
 	}
-	cfg, err := l.parseAlertmanager(doc.Content)
+	text, ok := l.overlay(doc)
+	if !ok {
+		return
+	}
+	cfg, err := l.parseAlertmanager(text)
 	if err != nil || l.checkIntegrations(cfg) != nil {
-		cfg = l.splitAlertmanager(doc.Content, err)
+		cfg = l.splitAlertmanager(text, err)
 	}
 	l.out.Alertmanager = cfg
+	l.lostProblems()
+	l.origin = nil
 }
 
 // parseAlertmanager parses an alertmanager document with upstream's own parser

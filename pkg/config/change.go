@@ -18,6 +18,9 @@ type Change struct {
 	Documents map[string]*string
 	// Provenance is recorded with each document set.
 	Provenance Provenance
+	// LastRead is put over [Accepted.LastRead]: what a source other than files has
+	// read, under a key that is no absolute path.
+	LastRead map[string]string
 	// IfVersion refuses the change with ErrVersion unless the configuration has
 	// this version; nil means any.
 	IfVersion *uint64
@@ -58,6 +61,7 @@ type Accepted struct {
 	// Standing is Effective.Standing.
 	Standing map[string]string `json:"standing,omitempty"`
 	// LastRead is the hash of what was last read from each path. A file replaces
-	// a document that was pushed since only if it has another hash now.
+	// a document that was pushed since only if it has another hash now. Keys that
+	// are no absolute paths belong to other sources than files.
 	LastRead map[string]string `json:"last_read,omitempty"`
 }

@@ -15,6 +15,9 @@ const (
 	PrometheusDocument = "prometheus"
 	// AlertmanagerDocument is alertmanager.yml.
 	AlertmanagerDocument = "alertmanager"
+	// SiteConfigDocument is what is used of a Sourcegraph site configuration, in a
+	// format of its own; see [Overlay]. Only its source sets it.
+	SiteConfigDocument = "siteconfig"
 	// RulesPrefix starts the name of each rule file.
 	RulesPrefix = "rules/"
 	// TemplatesPrefix starts the name of each notification template.

@@ -32,7 +32,7 @@ func (c Change) ApplyTo(docs Documents, now time.Time) (Documents, error) {
 			delete(next, name)
 			continue
 		}
-		if err := checkName(name); err != nil {
+		if err := checkName(name); err != nil && !c.setsSiteConfig(name) {
 			faults = append(faults, Fault{Document: strings.ToValidUTF8(name, "\ufffd"), Reason: err.Error()})
 			continue
 		}
@@ -52,6 +52,11 @@ func (c Change) ApplyTo(docs Documents, now time.Time) (Documents, error) {
 		return nil, faults
 	}
 	return next, nil
+}
+
+// setsSiteConfig says whether the document of this name comes from its source.
+func (c Change) setsSiteConfig(name string) bool {
+	return name == SiteConfigDocument && c.Provenance.Source == SourceSiteConfig
 }
 
 // checkName tells why a document cannot have this name.

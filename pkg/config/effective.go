@@ -31,6 +31,9 @@ type Effective struct {
 	// `scrape_configs/<job>`, `receivers/<name>/<type>_configs[<index>]` and
 	// `<rules document>/<group>`.
 	Standing map[string]string
+	// Problems are what could not be used of [SiteConfigDocument], in words for who
+	// wrote it.
+	Problems []string
 	// Warnings are said to the operator and change nothing.
 	Warnings []string
 }

@@ -45,6 +45,10 @@ type LoadOptions struct {
 	// set a scrape job aside. Nil leaves all words as they are.
 	Explain func(reason string) (better string, refuse bool)
 
+	// Overlay computes the alertmanager document that runs from the one that there is
+	// and from [SiteConfigDocument]; nil means that it runs as it is.
+	Overlay Overlay
+
 	// Parser reads rule expressions; nil means one without experimental features.
 	Parser parser.Parser
 	// Logger hears what the engines' own parsers remark; nil discards it.
@@ -101,6 +105,10 @@ type loader struct {
 	out    *Effective
 	faults Faults
 
+	// origin leads from the alertmanager document that is read to the one that an
+	// operator wrote; nil where they are the same. lost is [Overlaid.Lost].
+	origin lineMap
+	lost   func(Integration) string
 	// secrets caches what must not be in a message, by document.
 	secrets map[string][]string
 	// previous caches the entries of accepted documents: by document, by key.
@@ -114,6 +122,9 @@ func (l *loader) secretsOf(doc string) []string {
 	found, ok := l.secrets[doc]
 	if !ok {
 		found = secretsOf(l.docs[doc])
+		if doc == AlertmanagerDocument && l.opts.Overlay != nil {
+			found = append(found, secretsOf(l.docs[SiteConfigDocument])...)
+		}
 		l.secrets[doc] = found
 	}
 	return found
@@ -125,6 +136,7 @@ func (l *loader) refuse(doc string, err error, lines lineMap) {
 		if lines != nil {
 			p.line = lines.origin(p.line)
 		}
+		p.line = l.written(p.line)
 		if p.line == 0 {
 			p.line = locate(l.docs[doc].Content, p.quotes)
 		}
@@ -169,7 +181,7 @@ func scalars(n *yaml.Node, value string, found []*yaml.Node) []*yaml.Node {
 // that runs in its place, empty for none.
 func (l *loader) setAside(doc string, e entry, standing string, problem problem) {
 	if problem.line == 0 {
-		problem.line = e.line
+		problem.line = l.written(e.line)
 	}
 	l.out.SetAside = append(l.out.SetAside, SetAside{
 		Document: doc, Name: e.name, Line: problem.line, Reason: problem.reason,
@@ -222,5 +234,13 @@ func (l *loader) problemOf(doc string, err error, lines lineMap) problem {
 	if lines != nil {
 		line = lines.origin(line)
 	}
-	return problem{line: line, reason: reason}
+	return problem{line: l.written(line), reason: reason}
+}
+
+// written is the line that somebody wrote, of one that is read.
+func (l *loader) written(line int) int {
+	if l.origin == nil {
+		return line
+	}
+	return l.origin.origin(line)
 }

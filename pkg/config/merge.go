@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -37,6 +38,11 @@ func Merge(prev *Accepted, files []File, now time.Time) (*Merged, error) {
 	for name, doc := range prev.Documents {
 		if doc.Provenance.Source != SourceFile {
 			m.Documents[name] = doc
+		}
+	}
+	for key, read := range prev.LastRead {
+		if !filepath.IsAbs(key) {
+			m.LastRead[key] = read
 		}
 	}
 	var faults Faults

@@ -58,6 +58,8 @@ func rootType(document string) reflect.Type {
 		return reflect.TypeFor[promconfig.Config]()
 	case document == AlertmanagerDocument:
 		return reflect.TypeFor[amconfig.Config]()
+	case document == SiteConfigDocument:
+		return reflect.TypeFor[any]() // its source marks what is secret
 	case strings.HasPrefix(document, ScrapePrefix):
 		return reflect.TypeFor[promconfig.ScrapeConfigs]()
 	default:

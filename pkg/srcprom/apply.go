@@ -172,6 +172,9 @@ func (s *Server) applied(p *plan, version uint64) {
 		s.log.Warn("Configuration", "warning", warning)
 	}
 	s.log.Info("Configuration applied", "version", version, "changes", p.changes)
+	if s.opts.Source.Applied != nil {
+		s.opts.Source.Applied(p.next)
+	}
 	if s.opts.OnApply != nil {
 		s.opts.OnApply(p.next)
 	}

@@ -37,7 +37,7 @@ func (s *Server) Health() client.Health {
 func (s *Server) buildHealth() error {
 	var err error
 	s.health, err = health.New(s.opts.Health, health.Deps{
-		Checks:     slices.Concat(s.checks(), s.opts.HealthChecks),
+		Checks:     slices.Concat(s.checks(), s.opts.Source.Checks),
 		Send:       s.alerting.SendHealth,
 		Link:       s.externalURL.JoinPath("api/srcprom/v1/health").String(),
 		Logger:     s.log,

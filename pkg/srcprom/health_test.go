@@ -110,7 +110,7 @@ func TestServer_ReceiverThatFailsShows(t *testing.T) {
 
 func TestServer_ChecksOfOthersAreRaisedToo(t *testing.T) {
 	server := srcpromtest.Start(t, watchful(func(o *srcprom.Options) {
-		o.HealthChecks = []health.Check{{Part: "site configuration", Look: func() []client.HealthProblem {
+		o.Source.Checks = []health.Check{{Part: "site configuration", Look: func() []client.HealthProblem {
 			return []client.HealthProblem{{Alert: "SrcpromSiteConfigurationStale", Level: "warning", Summary: "It is old."}}
 		}}}
 	}))

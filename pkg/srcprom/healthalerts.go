@@ -40,7 +40,7 @@ const (
 )
 
 // HealthAlerts are all that a server may raise about itself, but for those of
-// Options.HealthChecks.
+// Options.Source.
 func HealthAlerts() []HealthAlert {
 	const critical, warning = levelCritical, levelWarning
 	return []HealthAlert{

@@ -121,6 +121,11 @@ func (s *Server) build() error {
 			return fmt.Errorf("built-in configuration: %w", err)
 		}
 	}
+	brought, err := s.builtinOf(s.opts.Source.Builtin)
+	if err != nil {
+		return fmt.Errorf("srcprom: Options.Source.Builtin: %w", err)
+	}
+	s.builtin = withBuiltin(brought, s.builtin)
 	return s.planFirst()
 }
 
@@ -199,6 +204,9 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		History:    whenAlerting(s, s.alerting.History),
 		Backup:     s.Backup,
 		Explain:    whenAlerting(s, s.Explain),
+		Handlers:   s.opts.Source.Handlers,
+		Detail:     s.opts.Source.Detail,
+		Push:       s.push(),
 		Features:   feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,

@@ -82,9 +82,8 @@ type Options struct {
 	Alerting alerting.Options
 	// Health are the settings of the server's watching over itself.
 	Health health.Options
-	// HealthChecks look at what else belongs to the server, such as another source of
-	// configuration. Their alerts are raised like the server's own.
-	HealthChecks []health.Check
+	// Source is another source of configuration.
+	Source Source
 	// History says how much of what was decided about alerts is kept.
 	History HistoryOptions
 	// Web are the settings of the HTTP surface.

@@ -38,6 +38,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	})
 	actors.Add("web", s.web.Run)
+	actors.Add("configuration source", s.runSource)
 	actors.Add("configuration", s.runConfiguration)
 	// A stop is no trouble: what comes to rest from here on is not looked at.
 	actors.Add("health", s.health.Run)

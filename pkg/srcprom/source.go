@@ -83,7 +83,7 @@ func (s *Server) planChange(change config.Change) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	after := &config.Accepted{Documents: docs, Standing: accepted.Standing, LastRead: accepted.LastRead}
+	after := &config.Accepted{Documents: docs, Standing: accepted.Standing, LastRead: merge(accepted.LastRead, change.LastRead)}
 	merged, err := config.Gather(after, config.Paths{ConfigDir: s.paths.ConfigDir, AlertmanagerDir: s.paths.AlertmanagerDir}, mainDocuments(docs), now)
 	if err != nil {
 		return nil, err
@@ -170,6 +170,7 @@ func (s *Server) load(previous *config.Accepted, merged *config.Merged) (*config
 	opts := s.opts.load()
 	opts.ConfigDir, opts.AlertmanagerDir = s.paths.ConfigDir, s.paths.AlertmanagerDir
 	opts.Previous, opts.Running = previous, s.running.Load().effective
+	opts.Overlay = s.opts.Source.Overlay
 	opts.Parser = s.store.Parser()
 	opts.Logger = s.log
 	next, err := config.Load(withBuiltin(merged.Documents, s.builtin), opts)

@@ -81,6 +81,13 @@ type Deps struct {
 	// Alertmanager.
 	History func(context.Context, client.HistoryQuery) (*client.History, error)
 	Explain func(context.Context, client.ExplainQuery) (*client.Explanations, error)
+	// Handlers of others, mounted below the route prefix, each at its path. May be nil.
+	Handlers map[string]http.Handler
+	// Detail is told with readiness. Nil: there is nothing to tell.
+	Detail func() []string
+	// Push takes a site configuration, or says what would happen then. Its errors are
+	// those of Configurer.Apply. Nil: nobody wants one.
+	Push func(ctx context.Context, text string, dryRun bool) (*client.SiteConfigResult, error)
 	// Backup writes an archive of everything. It is called with the administration
 	// switched on only.
 	Backup func(context.Context, io.Writer) error
@@ -124,7 +131,7 @@ type Configurer interface {
 
 // optionalDeps are the fields of Deps that may be nil.
 func optionalDeps() []string {
-	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain"}
+	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain", "Detail", "Push"}
 }
 
 func (d Deps) validate() error {
