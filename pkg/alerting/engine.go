@@ -62,6 +62,7 @@ type engine struct {
 	stage     *stage
 	intake    *intake
 	queue     *handoff
+	counts    *counts
 
 	durable
 	clusterCounters *counters.Registerer // see health.go
@@ -85,6 +86,7 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 		groups:      marker.NewGroupMarker(),
 		conns:       newConnections(),
 		stage:       newStage(),
+		counts:      newCounts(),
 	}
 	defer func() {
 		if err != nil {
@@ -172,7 +174,7 @@ func (e *engine) newLogs(reg prometheus.Registerer) (err error) {
 }
 
 func (e *engine) newAlerts(features featurecontrol.Flagger, deps Deps) error {
-	e.alertJournal = newAlertJournal(e.log, e.state, e.silencer, deps.Standing != nil)
+	e.alertJournal = newAlertJournal(e.log, e.state, e.silencer, deps.Standing != nil, e.counts.nudge)
 	up, err := mem.NewAlerts(
 		context.Background(),
 		e.opts.AlertGCInterval,
