@@ -15,6 +15,8 @@ type Silence struct {
 	EndsAt    time.Time `json:"endsAt"`
 	CreatedBy string    `json:"createdBy"`
 	Comment   string    `json:"comment"`
+	// Annotations are for people.
+	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
 // Matcher compares one label of an alert.
