@@ -13,7 +13,7 @@ TESTFLAGS ?=
 TESTPKGS  ?= ./...
 
 # What Go code is made of; a path is also the name that the program knows it by.
-PROTOS := pkg/siteconfig/internal/configpb/config.proto
+PROTOS := pkg/siteconfig/internal/configpb/config.proto pkg/internal/frontend/frontendpb/frontend.proto
 
 VERSION    ?= $(or $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//'),0.0.0-dev)
 REVISION   ?= $(or $(shell git rev-parse HEAD 2>/dev/null),unknown)

@@ -14,6 +14,7 @@ import (
 	"github.com/bufbuild/protocompile/protoutil"
 	gengo "google.golang.org/protobuf/cmd/protoc-gen-go/internal_gengo"
 	"google.golang.org/protobuf/compiler/protogen"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
 )
@@ -27,9 +28,18 @@ func main() {
 	}
 }
 
+// withImports lists a file behind all that it imports.
+func withImports(file protoreflect.FileDescriptor) []*descriptorpb.FileDescriptorProto {
+	var all []*descriptorpb.FileDescriptorProto
+	for i := range file.Imports().Len() {
+		all = append(all, withImports(file.Imports().Get(i).FileDescriptor)...)
+	}
+	return append(all, protoutil.ProtoFromFileDescriptor(file))
+}
+
 func generate(root, path string) error {
 	compiler := protocompile.Compiler{
-		Resolver:       &protocompile.SourceResolver{ImportPaths: []string{root}},
+		Resolver:       protocompile.WithStandardImports(&protocompile.SourceResolver{ImportPaths: []string{root}}),
 		SourceInfoMode: protocompile.SourceInfoStandard, // comments
 	}
 	files, err := compiler.Compile(context.Background(), path)
@@ -38,7 +48,7 @@ func generate(root, path string) error {
 	}
 	plugin, err := protogen.Options{}.New(&pluginpb.CodeGeneratorRequest{
 		FileToGenerate: []string{path},
-		ProtoFile:      []*descriptorpb.FileDescriptorProto{protoutil.ProtoFromFileDescriptor(files[0])},
+		ProtoFile:      withImports(files[0]),
 	})
 	if err != nil {
 		return err
