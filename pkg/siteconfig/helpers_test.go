@@ -3,6 +3,7 @@ package siteconfig
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"strings"
@@ -22,7 +23,7 @@ type plainOverlay struct{}
 
 func (plainOverlay) Read(text string) (string, error) {
 	if strings.Contains(text, "unreadable") {
-		return "", config.Faults{{Document: config.SiteConfigDocument, Line: 3, Reason: "expected a comma"}}
+		return "", fmt.Errorf("read site configuration: %w", syntaxError{3, 9, "expected a comma"})
 	}
 	return text, nil
 }

@@ -163,7 +163,7 @@ func TestPoll_ATextThatCannotBeReadIsAProblemAndTheOneBeforeRuns(t *testing.T) {
 		p.source.says("unreadable")
 		pass(5 * time.Second)
 		require.Equal(t, "wanted", p.server.site())
-		want := []string{"`observability`: the site configuration cannot be read: line 3: expected a comma. What ran before goes on running."}
+		want := []string{"`observability`: the site configuration cannot be read: line 3, column 9: expected a comma. What ran before goes on running."}
 		require.Equal(t, want, p.descriptions(), "at once: a site admin can mend it")
 		require.Equal(t, []string{alertProblems}, p.alerts())
 		require.Equal(t, 1, p.log.lines())
@@ -173,7 +173,7 @@ func TestPoll_ATextThatCannotBeReadIsAProblemAndTheOneBeforeRuns(t *testing.T) {
 		pass(time.Minute)
 		require.Equal(t, want, p.descriptions())
 		require.Equal(t, []string{alertStale, alertProblems}, p.alerts())
-		require.Contains(t, p.Detail()[0], "failed; the site configuration is not in use: line 3: expected a comma")
+		require.Contains(t, p.Detail()[0], "failed; the site configuration is not in use: line 3, column 9: expected a comma")
 
 		p.source.fails(errAway)
 		pass(30 * time.Second)
@@ -325,7 +325,7 @@ func TestPush_DryRunAndRefusals(t *testing.T) {
 	require.Nil(t, h.descriptions())
 
 	_, err = h.Push(t.Context(), server, "unreadable", false)
-	require.Equal(t, config.Faults{{Document: "siteconfig", Line: 3, Reason: "expected a comma"}}, err)
+	require.Equal(t, config.Faults{{Document: "siteconfig", Line: 3, Reason: "column 9: expected a comma"}}, err)
 	server.refusing(errNoRoom)
 	_, err = h.Push(t.Context(), server, "{}", false)
 	require.ErrorIs(t, err, errNoRoom)
