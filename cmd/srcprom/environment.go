@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/sourcegraph/srcprom/pkg/siteconfig"
 )
 
 // variable is one variable of the environment that the program reads.
@@ -41,7 +43,36 @@ func variables() []variable {
 			return nil
 		}},
 		{"DISABLE_ALERTMANAGER", false, "Exactly `true` turns the built-in Alertmanager off.", func(e *environment, v string) error {
-			e.noAlertmanager = v == "true"
+			if e.noAlertmanager = v == "true"; e.noAlertmanager {
+				e.sourcegraph.off = "DISABLE_ALERTMANAGER=true"
+			}
+			return nil
+		}},
+		{"DISABLE_SOURCEGRAPH_CONFIG", false, "Exactly `true` turns the site configuration off: alertmanager.yml holds as it is.", func(e *environment, v string) error {
+			if v == "true" && e.sourcegraph.off == "" {
+				e.sourcegraph.off = "DISABLE_SOURCEGRAPH_CONFIG=true"
+			}
+			return nil
+		}},
+		{"SRC_FRONTEND_INTERNAL", true, "Switches the site configuration on. Default of `--siteconfig.url`, which is `" + defaultFrontend + "` where `" + addOns + "` exists.", func(e *environment, v string) error {
+			e.sourcegraph.asked = true
+			e.defaults["siteconfig.url"] = v
+			return nil
+		}},
+		{"CONFIGURATION_MODE", false, "`empty` means that no site configuration is fetched, unless `--siteconfig.url` is on the command line.", func(e *environment, v string) error {
+			e.sourcegraph.unread = v == "empty"
+			return nil
+		}},
+		{"OPSGENIE_API_KEY", false, "For Opsgenie notifiers of the site configuration that have no key of their own.", func(e *environment, v string) error {
+			return e.setSourcegraph(func(o *siteconfig.Options) { o.OpsgenieAPIKey = v })
+		}},
+		{"INCIDENT_IO_ALERT_SOURCE_TOKEN", false, "For incident.io notifiers of the site configuration that have no token of their own.", func(e *environment, v string) error {
+			return e.setSourcegraph(func(o *siteconfig.Options) { o.IncidentIOToken = v })
+		}},
+		{"SRC_GRPC_ENABLE_CONF", true, "`true` makes `grpc` the default of `--siteconfig.protocol`. Anything else leaves it as it is, since newer frontends answer nothing but gRPC.", func(e *environment, v string) error {
+			if yes, err := strconv.ParseBool(v); err == nil && yes {
+				e.defaults["siteconfig.protocol"] = siteconfig.ProtocolGRPC
+			}
 			return nil
 		}},
 		{"PROMETHEUS_ADDITIONAL_FLAGS", false, "Flags, separated by white space, without quoting. One that takes a single value and is on the command line too is left out, with a warning.", func(e *environment, v string) error {
@@ -80,6 +111,7 @@ type environment struct {
 	loopback       []string          // further addresses to listen on
 	noAlertmanager bool
 	flags          []environmentFlags
+	sourcegraph    sourcegraph
 	warnings       []string
 }
 
@@ -133,6 +165,13 @@ func (e *environment) addLoopback(value string) error {
 	port, err := parsePort(value)
 	e.loopback = append(e.loopback, "127.0.0.1:"+port)
 	return err
+}
+
+// setSourcegraph keeps for later what is to be done with the options of the site
+// configuration.
+func (e *environment) setSourcegraph(set func(*siteconfig.Options)) error {
+	e.sourcegraph.set = append(e.sourcegraph.set, set)
+	return nil
 }
 
 func parsePort(text string) (string, error) {
