@@ -70,7 +70,7 @@ func newFlags(s *settings) *flags {
 	f.app.Version(versionText())
 	f.app.Command(commandRun, "Run the server. This is what happens when no command is named.")
 	f.app.Command(commandCheck, "Check configuration files, with everything they name, and exit with 1 if anything is wrong.").
-		Arg("file", "prometheus.yml, alertmanager.yml or a rule file, told apart by their content. Without any, those that the server would run with.").StringsVar(&s.files)
+		Arg("file", "prometheus.yml, alertmanager.yml, a rule file or a site configuration of Sourcegraph, told apart by their content. Without any, those that the server would run with.").StringsVar(&s.files)
 	f.addExplain(s)
 	f.addBackup(s)
 	f.app.Command(commandVersion, "Show the versions of this program and of the engines in it.")
@@ -129,7 +129,9 @@ func parse(args []string, lookup func(string) (string, bool), exists func(string
 		s.findFiles(given, env, exists)
 		s.findSnapshots(given, exists)
 	}
-	s.followSiteConfig(given, env, exists)
+	if err := s.followSiteConfig(given, env, exists); err != nil {
+		return nil, err
+	}
 	s.server.Alerting.Disabled = env.noAlertmanager
 	s.server.Web.InternalListenAddresses = uncovered(env.loopback, publicAddresses(&s.server.Web))
 	s.server.Web.Flags = f.values()

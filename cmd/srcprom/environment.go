@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sourcegraph/srcprom/pkg/siteconfig"
 )
@@ -75,6 +76,20 @@ func variables() []variable {
 			}
 			return nil
 		}},
+		retry("SRC_GRPC_RETRY_DELAY_BASE", "The first delay before a call over gRPC is repeated is at most this long, each further one at most twice the one before. 50ms by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.GRPCRetry.DelayBase }),
+		retry("SRC_GRPC_RETRY_MAX_ATTEMPTS", "Maximum number of such calls for one fetch. 20 by default.",
+			parseNumber, func(o *siteconfig.Options) *int { return &o.GRPCRetry.MaxAttempts }),
+		retry("SRC_GRPC_RETRY_MAX_DURATION", "Time after which none is repeated. 3s by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.GRPCRetry.MaxDuration }),
+		retry("SRC_HTTP_CLI_INTERNAL_RETRY_DELAY_BASE", "As SRC_GRPC_RETRY_DELAY_BASE, over HTTP. 50ms by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.HTTPRetry.DelayBase }),
+		retry("SRC_HTTP_CLI_INTERNAL_RETRY_DELAY_MAX", "Longest of these delays. 1s by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.HTTPRetry.DelayMax }),
+		retry("SRC_HTTP_CLI_INTERNAL_RETRY_MAX_ATTEMPTS", "As SRC_GRPC_RETRY_MAX_ATTEMPTS, over HTTP. 20 by default.",
+			parseNumber, func(o *siteconfig.Options) *int { return &o.HTTPRetry.MaxAttempts }),
+		retry("SRC_HTTP_CLI_INTERNAL_RETRY_AFTER_MAX_DURATION", "Longest time that an answer may ask for with Retry-After. 3s by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.HTTPRetry.AfterMaxDuration }),
 		{"PROMETHEUS_ADDITIONAL_FLAGS", false, "Flags, separated by white space, without quoting. One that takes a single value and is on the command line too is left out, with a warning.", func(e *environment, v string) error {
 			e.flags = append(e.flags, environmentFlags{"PROMETHEUS_ADDITIONAL_FLAGS", strings.Fields(v)})
 			return nil
@@ -172,6 +187,32 @@ func (e *environment) addLoopback(value string) error {
 func (e *environment) setSourcegraph(set func(*siteconfig.Options)) error {
 	e.sourcegraph.set = append(e.sourcegraph.set, set)
 	return nil
+}
+
+// retry is a variable that says how the fetching of the site configuration is
+// repeated.
+func retry[T any](name, help string, parse func(string) (T, error), field func(*siteconfig.Options) *T) variable {
+	return variable{name, true, help, func(e *environment, text string) error {
+		value, err := parse(text)
+		if err != nil {
+			return err
+		}
+		return e.setSourcegraph(func(o *siteconfig.Options) { *field(o) = value })
+	}}
+}
+
+func parseNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("not a number: %q", text)
+	}
+	return n, nil
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	var d duration
+	err := d.Set(text)
+	return time.Duration(d), err
 }
 
 func parsePort(text string) (string, error) {

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"net/url"
+	"strings"
 
 	"github.com/sourcegraph/srcprom/pkg/siteconfig"
 )
@@ -23,8 +23,8 @@ func (f *flags) addSiteConfig(o *siteconfig.Options) {
 	f.text("siteconfig.sourcegraph-version", "Version of Sourcegraph whose documentation they lead to. Empty means the newest.", &o.Version).PlaceHolder("<version>")
 }
 
-// address is the value of a flag that names an address. A password in it is not
-// shown.
+// address is the value of a flag that names an address. Who logs in there, which is
+// refused later, is not shown.
 type address string
 
 // Set implements kingpin.Value.
@@ -35,9 +35,8 @@ func (a *address) Set(text string) error {
 
 // String implements kingpin.Value.
 func (a *address) String() string {
-	parsed, err := url.Parse(string(*a))
-	if err != nil || parsed.User == nil {
-		return string(*a)
+	if i := strings.LastIndex(string(*a), "@"); i >= 0 {
+		return "<secret>" + string((*a)[i:])
 	}
-	return parsed.Redacted()
+	return string(*a)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,7 @@ type sourcegraph struct {
 
 // followSiteConfig finds out whether a site configuration is wanted, and what
 // follows from that.
-func (s *settings) followSiteConfig(given map[string]bool, env *environment, exists func(string) bool) {
+func (s *settings) followSiteConfig(given map[string]bool, env *environment, exists func(string) bool) error {
 	o := &s.siteConfig
 	for _, set := range env.sourcegraph.set {
 		set(o)
@@ -49,12 +50,12 @@ func (s *settings) followSiteConfig(given map[string]bool, env *environment, exi
 		for _, flag := range flags {
 			s.warnings = append(s.warnings, flag+" is ignored: "+off+" turns the site configuration off")
 		}
-		return
+		return nil
 	}
 	isOld := exists(addOns)
 	s.siteConfigOn = env.sourcegraph.asked || len(flags) > 0 || isOld
 	if !s.siteConfigOn {
-		return
+		return nil
 	}
 	switch urlGiven := given[siteConfigPrefix+"url"]; {
 	case urlGiven:
@@ -68,6 +69,10 @@ func (s *settings) followSiteConfig(given map[string]bool, env *environment, exi
 	}
 	file := s.server.AlertmanagerConfigFile
 	o.RewrittenFile = file != "" && (file == bakedAlertmanager || file == env.defaults["alertmanager.config.file"])
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("site configuration: %w", err)
+	}
+	return nil
 }
 
 // findSnapshots imports what the Alertmanager of the old image has left, unless a

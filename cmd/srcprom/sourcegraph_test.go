@@ -70,11 +70,41 @@ func TestSourcegraph_VariablesBecomeOptions(t *testing.T) {
 		"OPSGENIE_API_KEY_prom_wrapper":  "not read",
 		"INCIDENT_IO_ALERT_SOURCE_TOKEN": "incident",
 		"SRC_GRPC_ENABLE_CONF":           "true",
+
+		"SRC_GRPC_RETRY_DELAY_BASE":                      "1ms",
+		"SRC_GRPC_RETRY_MAX_ATTEMPTS":                    "2",
+		"SRC_GRPC_RETRY_MAX_DURATION":                    "3s",
+		"SRC_GRPC_RETRY_MAX_DURATION_prom_wrapper":       "4s",
+		"SRC_HTTP_CLI_INTERNAL_RETRY_DELAY_BASE":         "5ms",
+		"SRC_HTTP_CLI_INTERNAL_RETRY_DELAY_MAX":          "6s",
+		"SRC_HTTP_CLI_INTERNAL_RETRY_MAX_ATTEMPTS":       "7",
+		"SRC_HTTP_CLI_INTERNAL_RETRY_AFTER_MAX_DURATION": "8s",
 	}, "--siteconfig.sourcegraph-version=5.5.0")
 	want := siteconfig.DefaultOptions()
 	want.URL, want.Protocol, want.Version = "frontend:3090", siteconfig.ProtocolGRPC, "5.5.0"
 	want.OpsgenieAPIKey, want.IncidentIOToken = "opsgenie", "incident"
+	want.GRPCRetry = siteconfig.GRPCRetry{DelayBase: time.Millisecond, MaxAttempts: 2, MaxDuration: 4 * time.Second}
+	want.HTTPRetry = siteconfig.HTTPRetry{DelayBase: 5 * time.Millisecond, DelayMax: 6 * time.Second, MaxAttempts: 7, AfterMaxDuration: 8 * time.Second}
 	require.Equal(t, want, s.siteConfig)
+}
+
+func TestSourcegraph_MistakesSayWhatIsWrong(t *testing.T) {
+	for name, c := range map[string]struct {
+		env  map[string]string
+		args []string
+		want string
+	}{
+		"address":             {env: map[string]string{"SRC_FRONTEND_INTERNAL": "ftp://frontend"}, want: `site configuration: URL (SRC_FRONTEND_INTERNAL, --siteconfig.url): "ftp://frontend" has the scheme "ftp": it must be http or https`},
+		"address with secret": {env: map[string]string{"SRC_FRONTEND_INTERNAL": "http://user:canary@frontend"}, want: "site configuration: URL (SRC_FRONTEND_INTERNAL, --siteconfig.url): it has a user name or a password, and the frontend asks for none: leave them out"},
+		"interval":            {args: []string{"--siteconfig.poll-interval=0s"}, want: "site configuration: PollInterval is 0s: it must be positive"},
+		"duration":            {env: map[string]string{"SRC_GRPC_RETRY_DELAY_BASE": "soon"}, want: `environment variable SRC_GRPC_RETRY_DELAY_BASE: not a valid duration: "soon" (examples: 500ms, 1m30s, 15d)`},
+		"number":              {env: map[string]string{"SRC_GRPC_RETRY_MAX_ATTEMPTS": "many"}, want: `environment variable SRC_GRPC_RETRY_MAX_ATTEMPTS: not a number: "many"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(c.args, lookupIn(c.env), noFiles)
+			require.EqualError(t, err, c.want)
+		})
+	}
 }
 
 // A frontend since 5.3 answers gRPC alone, whatever a variable that nobody has
@@ -145,11 +175,11 @@ func TestSourcegraph_SecretsOfTheEnvironmentAreNotShown(t *testing.T) {
 	env := map[string]string{
 		"OPSGENIE_API_KEY":               "canary-1",
 		"INCIDENT_IO_ALERT_SOURCE_TOKEN": "canary-2",
-		"SRC_FRONTEND_INTERNAL":          "http://user:canary-3@frontend:3090",
+		"SRC_FRONTEND_INTERNAL":          "user:canary-3@frontend:3090",
+		"DISABLE_SOURCEGRAPH_CONFIG":     "true", // else such an address is refused
 	}
 	s := parsed(t, env)
-	require.Equal(t, "http://user:canary-3@frontend:3090", s.siteConfig.URL)
-	require.Equal(t, "http://user:xxxxx@frontend:3090", s.server.Web.Flags["siteconfig.url"])
+	require.Equal(t, "<secret>@frontend:3090", s.server.Web.Flags["siteconfig.url"])
 	for name, value := range s.server.Web.Flags {
 		require.NotContains(t, value, "canary", name)
 	}
