@@ -22,6 +22,7 @@ func (d *dispatcher) hold(f flush, route *dispatch.Route, alerts []*alert.Alert)
 	select {
 	case <-d.gate.open:
 	case <-d.serving.Done():
+		d.gate.leave()
 		return errHeld
 	}
 	if settled {
