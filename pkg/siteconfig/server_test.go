@@ -172,12 +172,13 @@ func TestSubscriber_SaysNothingOfWhatItFetches(t *testing.T) {
 	}
 	for range 3 {
 		sourcegraph.Await(sourcegraph.Fetches() + 2*answers)
+		said, logged := all(), log.String()
 		for _, canary := range []string{
 			"canary-user", "canary-pass", "canary-path", "canary-query", "canary-token", "canary-key", "canary-unknown",
 			"canary-slack", "canary-entry", "canary-password", "canary-of-others", "canary-broken", "canary-list", "canary-garbage",
 			"canary-migrating", frontend.Secret,
 		} {
-			for _, said := range []string{all(), log.String()} {
+			for _, said := range []string{said, logged} {
 				at := strings.Index(said, canary)
 				require.Negative(t, at, "%s was said: %.200s", canary, said[max(0, at-100):])
 			}
