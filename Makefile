@@ -59,7 +59,7 @@ build-lean: ## Build bin/srcprom-lean: static, file, http, dns and kubernetes di
 
 .PHONY: image
 image: build ## Build the container image srcprom:VERSION (BASE_IMAGE=… for another base)
-	mkdir -p bin/prometheus
+	mkdir -p bin/empty
 	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag srcprom:$(VERSION) .
 
 # --- Change it
