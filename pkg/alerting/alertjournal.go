@@ -55,9 +55,10 @@ type alertJournal struct {
 
 	from func(known origin, a *alert.Alert) origin // of the Put that goes on; guarded by alertStore.mu
 
-	mu      sync.Mutex // guards what follows
-	known   map[model.Fingerprint]*knownAlert
-	soonest time.Time // no alert that has not ended yet, as far as is noted, ends before
+	mu        sync.Mutex // guards what follows
+	known     map[model.Fingerprint]*knownAlert
+	collected map[model.Fingerprint]*alert.Alert // the provider has dropped them, the state has not
+	soonest   time.Time                          // no alert that has not ended yet, as far as is noted, ends before
 }
 
 // knownAlert is an alert in the provider.
@@ -76,6 +77,7 @@ func newAlertJournal(log *slog.Logger, s *state.State, silencer mem.AlertStoreCa
 		state:              s,
 		hasRules:           hasRules,
 		known:              map[model.Fingerprint]*knownAlert{},
+		collected:          map[model.Fingerprint]*alert.Alert{},
 	}
 }
 
@@ -85,6 +87,7 @@ func (j *alertJournal) PostStore(a *alert.Alert, existing bool) {
 	fp := a.Fingerprint()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	delete(j.collected, fp)
 	k, ok := j.known[fp]
 	if !ok {
 		k = &knownAlert{}
@@ -139,16 +142,62 @@ func (j *alertJournal) writeLocked(fp model.Fingerprint, k *knownAlert, ended bo
 }
 
 // PostDelete implements mem.AlertStoreCallback. The provider calls it without its
-// lock, so the alert may have come back meanwhile.
+// lock, so the alert may have come back meanwhile. It drops everything resolved,
+// however recently; the state keeps it, as after a restart nobody else knows that
+// its end may have to be told yet.
 func (j *alertJournal) PostDelete(a *alert.Alert) {
 	j.AlertStoreCallback.PostDelete(a)
 	fp := a.Fingerprint()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if k, ok := j.known[fp]; ok && k.alert == a {
+		if !k.ended {
+			j.writeLocked(fp, k, true)
+		}
 		delete(j.known, fp)
-		j.state.Delete(state.Alerts, fp.String())
+		j.collected[fp] = a
 	}
+}
+
+func (j *alertJournal) collectedAlerts() map[model.Fingerprint]*alert.Alert {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return maps.Clone(j.collected)
+}
+
+// forget removes collected alerts from the state, unless they have come back.
+func (j *alertJournal) forget(alerts map[model.Fingerprint]*alert.Alert) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for fp, a := range alerts {
+		if j.collected[fp] == a {
+			delete(j.collected, fp)
+			j.state.Delete(state.Alerts, fp.String())
+		}
+	}
+}
+
+// sweepAlerts removes from the state what the provider has dropped, once the end of
+// it is told: then no group has it any more. What is older than Options.Retention
+// would not be restored.
+func (e *engine) sweepAlerts(ctx context.Context, now time.Time) {
+	done := e.alertJournal.collectedAlerts()
+	if len(done) == 0 {
+		return
+	}
+	kept := func(a *alert.Alert) bool { return now.Sub(a.EndsAt) <= e.opts.Retention }
+	groups, _, err := e.alertGroups(ctx, everyRoute, func(a *alert.Alert, _ time.Time) bool { return done[a.Fingerprint()] != nil })
+	if err != nil { // nobody can have been told anything
+		maps.DeleteFunc(done, func(_ model.Fingerprint, a *alert.Alert) bool { return kept(a) })
+	}
+	for _, group := range groups {
+		for _, a := range group.Alerts {
+			if kept(a) {
+				delete(done, a.Fingerprint())
+			}
+		}
+	}
+	e.alertJournal.forget(done)
 }
 
 // noteEnds writes of alerts whose end has passed that it has.

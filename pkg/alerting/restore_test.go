@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/alertmanager/silence/silencepb"
@@ -225,6 +226,47 @@ func TestRestore_ResolvedButNotSentIsSentOnce(t *testing.T) {
 	require.Equal(t, map[string]int{"A": 2, "B": 1}, hook.names())
 }
 
+// The provider drops what has resolved at its next collection, be that before
+// anybody is told.
+func TestRestore_ResolvedThatWasCollectedBeforeItWasSentIsSentOnce(t *testing.T) {
+	for name, receiverFails := range map[string]bool{"waits for its group": false, "receiver fails": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newMemoryNet(t)
+				n.answer = func(at time.Duration, _, _ string) (int, time.Duration) {
+					if receiverFails && at > 2*time.Second && at < 20*time.Second {
+						return http.StatusNotFound, 0
+					}
+					return http.StatusOK, 0
+				}
+				often := func(o *Options, _ *Deps) { o.AlertGCInterval, o.DispatchMaintenanceInterval = time.Second, time.Second }
+				first := virtualHarness(t, n, often).start()
+				first.apply(effective(t, virtualYML(sixSeconds...)))
+				first.Send(fresh("a"), fresh("b"))
+				n.at(1500 * time.Millisecond)
+				first.Send(ended("a"))
+				down := 4 * time.Second
+				if receiverFails {
+					down = 20 * time.Second
+				}
+				n.at(down)
+				require.Nil(t, first.alertNamed("A", "n", "a"), "the provider has dropped it")
+				second := first.again(often) // as after a SIGKILL
+				first.stop()
+				told := len(n.notifications())
+
+				second.engine.conns.connect = n.dial
+				second.start().apply(effective(t, virtualYML(sixSeconds...)))
+				n.at(down + time.Minute)
+				after := n.notifications()[told:]
+				require.Len(t, after, 1)
+				require.Equal(t, "(a) b", after[0].Alerts)
+				require.Len(t, stored(t, second.state, state.Alerts), 1, "what was told leaves the state")
+			})
+		})
+	}
+}
+
 func TestRestore_ResolvedThatWasNeverNotifiedIsNotSent(t *testing.T) {
 	hook := newWebhook(t, nil)
 	first := newHarness(t, nil).start()
@@ -330,7 +372,9 @@ func TestAlertJournal_MovedEndIsWrittenOnlyWhereItIsNeeded(t *testing.T) {
 func (h *harness) startedAt() time.Time { return h.engine.start.Add(-time.Minute) }
 
 func TestAlertJournal_CollectedAlertLeavesTheState(t *testing.T) {
-	h := newHarness(t, func(o *Options, _ *Deps) { o.AlertGCInterval = 20 * time.Millisecond }).start()
+	h := newHarness(t, func(o *Options, _ *Deps) {
+		o.AlertGCInterval, o.DispatchMaintenanceInterval = 20*time.Millisecond, 20*time.Millisecond
+	}).start()
 	h.apply(effective(t, webhookYML(newWebhook(t, nil).URL)))
 	h.fire("Stays")
 	h.Send(resolved("Goes"))
