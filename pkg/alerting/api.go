@@ -44,7 +44,8 @@ func (m *Manager) whenConfigured(next http.Handler) http.Handler {
 // isOwn tells whether this very process posts alerts to itself, as a target of
 // prometheus.yml.
 func (m *Manager) isOwn(r *http.Request) bool {
-	return r.Method == http.MethodPost &&
-		strings.HasSuffix(r.URL.Path, "/api/v2/alerts") &&
+	method, at := operation(r)
+	return method == http.MethodPost &&
+		strings.HasSuffix(at, "/api/v2/alerts") &&
 		r.Header.Get(processHeader) == m.external.processID
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -17,17 +18,26 @@ import (
 // silence is taken back.
 func (e *engine) durably(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method, at := operation(r)
 		switch {
-		case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/api/v2/alerts"):
+		case method == http.MethodPost && strings.HasSuffix(at, "/api/v2/alerts"):
 			e.serveAlerts(next, w, r)
-		case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/api/v2/silences"):
+		case method == http.MethodPost && strings.HasSuffix(at, "/api/v2/silences"):
 			e.serveSilences(next, w, r, "")
-		case r.Method == http.MethodDelete && strings.HasSuffix(path.Dir(r.URL.Path), "/api/v2/silence"):
-			e.serveSilences(next, w, r, path.Base(r.URL.Path))
+		case method == http.MethodDelete && strings.HasSuffix(path.Dir(at), "/api/v2/silence"):
+			id, _ := url.PathUnescape(path.Base(at)) // EscapedPath is valid
+			e.serveSilences(next, w, r, id)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// operation is the method and the escaped path of a call as the router behind
+// Alertmanager's API reads them: see defaultRouter.Lookup in middleware/router.go of
+// go-openapi/runtime.
+func operation(r *http.Request) (method, at string) {
+	return strings.ToUpper(r.Method), path.Clean(r.URL.EscapedPath())
 }
 
 // serveAlerts serves a posting of alerts. They stay in memory when they cannot be
