@@ -105,7 +105,7 @@ func (d *dispatcher) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.
 	if d.serving.Err() != nil { // a hold that has ended with the dispatcher
 		return ctx, nil, errHeld
 	}
-	alerts, err := d.stage.send(ctx, l, f, alerts)
+	alerts, err := d.stage.send(ctx, withoutGroupLog(l), f, alerts)
 	return ctx, alerts, err
 }
 

@@ -57,6 +57,27 @@ func TestDispatcher_NewIntervalCountsFromTheOldTimer(t *testing.T) {
 	})
 }
 
+// Undone, as after a configuration that was applied by mistake.
+func TestDispatcher_TreeThatIsPutBackKeepsTheTimersOfItsGroups(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *harness, n *memoryNet) {
+		h.disk.slow(time.Millisecond) // so that it is sent later than its timer fires
+		waits := []string{"group_wait: 30s", "group_interval: 5m"}
+		h.apply(effective(t, virtualYML(waits...)))
+		h.Send(fresh("a"))
+		n.at(40 * time.Second)
+		h.apply(effective(t, strings.ReplaceAll(virtualYML("group_wait: 1h"), "[alertname]", "[n]")))
+		n.at(50 * time.Second)
+		h.apply(effective(t, virtualYML(waits...)))
+		h.Send(fresh("b"))
+		n.at(10 * time.Minute)
+		all := n.notifications()
+		for i := range all {
+			all[i].At = all[i].At.Truncate(time.Second)
+		}
+		require.Equal(t, []string{toldTeam("30s", "a"), toldTeam("5m30s", "a b")}, texts(all))
+	})
+}
+
 func TestDispatcher_GroupInGroupWaitKeepsItsTimer(t *testing.T) {
 	for name, started := range map[string]time.Duration{"upstream would flush at once": 29 * time.Second, "upstream would wait again": 0} {
 		t.Run(name, func(t *testing.T) {
