@@ -115,7 +115,8 @@ func (x *Explainer) timer(s subject, r *dispatch.Route, g group) timer {
 	known, ok := x.engine.stage.timers.get(flush{group: g.key, receiver: g.receiver})
 	switch {
 	case !exists && s.hypothetical:
-		t.next = new(x.at.Add(r.RouteOpts.GroupWait))
+		t.base = x.at.Add(r.RouteOpts.GroupWait)
+		t.next = new(t.base)
 		return t
 	case !exists, !t.member && !s.hypothetical:
 		return t
