@@ -171,6 +171,36 @@ func TestManager_RestartKeepsGroupIntervalAndSettles(t *testing.T) {
 	})
 }
 
+func TestManager_RestartWithStartDelaySettlesAlthoughTheFirstFlushFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, first *harness, n *memoryNet) {
+		n.answer = func(at time.Duration, _, _ string) (int, time.Duration) {
+			if at > 13*time.Second && at < 20*time.Second {
+				return http.StatusNotFound, 0
+			}
+			return http.StatusOK, 0
+		}
+		first.apply(effective(t, virtualYML(sixSeconds...)))
+		first.Send(fresh("a"), fresh("b"))
+		n.at(time.Second)
+		first.Send(ended("b"))
+		n.at(7 * time.Second)
+		first.Send(fresh("c"))
+		n.at(13 * time.Second)
+		first.stop()
+		told := len(n.notifications())
+
+		second := first.again(func(o *Options, _ *Deps) { o.DispatchStartDelay = time.Second })
+		second.engine.conns.connect = n.dial
+		second.start().apply(effective(t, virtualYML(sixSeconds...)))
+		second.Send(fresh("d"))
+		n.at(time.Minute)
+		for _, one := range n.notifications()[told:] {
+			require.Equal(t, "a c d", one.Alerts, "the end of b has been told")
+		}
+		require.Len(t, n.notifications(), told+2)
+	})
+}
+
 func TestManager_UnchangedTreeDisturbsNoTimer(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *harness, n *memoryNet) {
 		h.apply(effective(t, virtualYML(sixSeconds...)))
