@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -57,7 +58,14 @@ func (s *State) Delete(bucket Bucket, key string) {
 // time share a transaction. Its error says that it is not: then what was queued
 // stays so, and is tried again with the next Flush and by Run. When ctx is done it
 // no longer waits, but what is being written may get to the disk.
-func (s *State) Flush(ctx context.Context) error { return s.queue.flush(ctx, s.commit) }
+func (s *State) Flush(ctx context.Context) error {
+	began := time.Now()
+	err := s.queue.flush(ctx, s.commit)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("write to the state file %q: no answer for %s: %w; look at its disk", s.path, time.Since(began).Round(time.Millisecond), err)
+	}
+	return err
+}
 
 // Each calls f for every record of a bucket that is on the disk, in the order of
 // their keys; f may keep the value, and use the state. Records that are damaged are
