@@ -133,6 +133,26 @@ func TestRestore_BadRecordIsSetAsideAlone(t *testing.T) {
 	require.Len(t, stored(t, s, state.Silences), 3, "what is set aside stays for who wants to look at it")
 }
 
+func TestRestore_RecordWithALongKeyIsTakenUpAlsoUnderItsOldOne(t *testing.T) {
+	s := openState(t, t.TempDir())
+	older, newer := strings.Repeat("older", 1000), strings.Repeat("newer", 1000)
+	s.Put(state.Silences, oldKey(older), framed(t, silenced(older, "Older")))
+	s.Put(state.Silences, newer, framed(t, silenced(newer, "Newer")))
+	require.NoError(t, s.Flush(t.Context()))
+	h := newHarness(t, func(_ *Options, d *Deps) { d.State = s })
+	require.NotNil(t, h.silenceByID(older))
+	require.NotNil(t, h.silenceByID(newer))
+	all := stored(t, s, state.Silences)
+	require.Len(t, all, 2)
+	require.Contains(t, all, state.Key(older))
+	require.NoError(t, h.Close())
+
+	again := newHarness(t, func(_ *Options, d *Deps) { d.State = s })
+	require.NotNil(t, again.silenceByID(older))
+	again.engine.silenceJournal.sweep(time.Now().Add(24 * time.Hour))
+	require.Empty(t, stored(t, s, state.Silences))
+}
+
 func TestRestore_WhatHasExpiredLeavesTheState(t *testing.T) {
 	s := openState(t, t.TempDir())
 	s.Put(state.Silences, "old", framed(t, silenced("old", "Old", func(m *silencepb.MeshSilence) {

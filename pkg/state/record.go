@@ -31,14 +31,14 @@ const (
 // maxKey is the length of the longest key.
 const maxKey = 1024
 
-// recordPlace names a record by a key that bbolt takes: not by one that is long
-// or empty.
-func recordPlace(bucket Bucket, key string) place {
+// Key is the key under which [State.Put] keeps a record. It is another one where
+// bbolt would not take the given one, which is long or empty.
+func Key(key string) string {
 	if len(key) == 0 || len(key) > maxKey {
 		sum := fmt.Sprintf("#%x", sha256.Sum256([]byte(key)))
 		key = key[:min(len(key), maxKey-len(sum))] + sum
 	}
-	return place{bucket, key}
+	return key
 }
 
 // Put keeps a record in the place of the one before it. It only queues, so it may
@@ -46,12 +46,12 @@ func recordPlace(bucket Bucket, key string) place {
 // be changed afterwards. A key of more than 1024 bytes is replaced by its beginning
 // and its checksum, which then names the record as well.
 func (s *State) Put(bucket Bucket, key string, value []byte) {
-	s.queue.change(change{place: recordPlace(bucket, key), value: value})
+	s.queue.change(change{place: place{bucket, Key(key)}, value: value})
 }
 
 // Delete removes a record. It only queues, as Put does.
 func (s *State) Delete(bucket Bucket, key string) {
-	s.queue.change(change{place: recordPlace(bucket, key), deleted: true})
+	s.queue.change(change{place: place{bucket, Key(key)}, deleted: true})
 }
 
 // Flush waits until all that was queued before is on the disk. Calls at the same
