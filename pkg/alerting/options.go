@@ -25,8 +25,8 @@ type Options struct {
 	// ImportDir is the data directory of an Alertmanager, whose files of these names
 	// are imported once and left alone. Empty, the default, means none.
 	ImportDir string
-	// Retention is how long a silence is kept after its end, and the least time for
-	// which the notification log remembers. Default 120h.
+	// Retention is how long a silence is kept after its end, and for how long after
+	// its own an alert is restored whose end was not told. Default 120h.
 	Retention time.Duration
 	// MaintenanceInterval is the time between two garbage collections of silences
 	// and notification log. Default 15m.

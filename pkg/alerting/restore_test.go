@@ -287,6 +287,26 @@ func TestRestore_ResolvedThatWasCollectedBeforeItWasSentIsSentOnce(t *testing.T)
 	}
 }
 
+func TestRestore_EndIsToldAlsoAfterDays(t *testing.T) {
+	inBubble(t, func(t *testing.T, first *harness, n *memoryNet) {
+		yml := virtualYML("group_interval: 5m", "repeat_interval: 1h")
+		first.apply(effective(t, yml))
+		a := fresh("a")
+		a.EndsAt = time.Now().Add(2 * time.Hour)
+		first.Send(a)
+		n.at(time.Minute)
+		first.stop()
+		told := len(n.notifications())
+		n.at(100 * time.Hour)
+		second := first.again(nil)
+		second.engine.conns.connect = n.dial
+		second.start().apply(effective(t, yml))
+		n.at(101 * time.Hour)
+		require.Len(t, n.notifications(), told+1)
+		require.Equal(t, "(a)", n.notifications()[told].Alerts)
+	})
+}
+
 func TestRestore_ResolvedThatWasNeverNotifiedIsNotSent(t *testing.T) {
 	hook := newWebhook(t, nil)
 	first := newHarness(t, nil).start()
