@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/alertmanager/alert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
@@ -108,7 +107,7 @@ func TestDispatcher_ResolvedThatIsOwedIsCarriedOver(t *testing.T) {
 		n.at(1500 * time.Millisecond)
 		h.Send(ended("a"))
 		n.at(3500 * time.Millisecond) // the provider has forgotten it
-		require.Len(t, provided(h), 1)
+		require.Len(t, h.engine.knownAlerts(), 1)
 		h.apply(effective(t, otherTree(1, sixSeconds...)))
 		n.at(4 * time.Second)
 		h.apply(effective(t, otherTree(2, sixSeconds...)))
@@ -137,15 +136,6 @@ func TestDispatcher_ResolvedThatWasToldIsSettled(t *testing.T) {
 		n.at(time.Minute)
 		require.Equal(t, want, texts(n.notifications()))
 	})
-}
-
-// provided are the alerts of the provider.
-func provided(h *harness) []*alert.Alert {
-	var all []*alert.Alert
-	for a := range h.engine.alerts.GetPending().Next() {
-		all = append(all, a.Data)
-	}
-	return all
 }
 
 func TestManager_RestartKeepsGroupIntervalAndSettles(t *testing.T) {

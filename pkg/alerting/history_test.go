@@ -2,7 +2,6 @@ package alerting
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -108,19 +107,15 @@ func TestHistory_DeliveredAndDeduplicatedOnceEach(t *testing.T) {
 func TestHistory_SilencedThenNotified(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL))
-	api := h.serve().URL + "/alertmanager/api/v2"
-	status, answer := request(t, http.MethodPost, api+"/silences", silenceJSON("Noise"))
-	require.Equal(t, http.StatusOK, status)
-	var silence struct{ SilenceID string }
-	require.NoError(t, json.Unmarshal([]byte(answer), &silence))
+	id := h.silence(silenceText("", "Noise", "test", time.Now().Add(time.Hour)))
 
 	h.fire("Noise")
-	entries := h.requireHistory(client.HistoryQuery{}, "Noise firing: silenced team, "+silence.SilenceID)
-	require.Equal(t, []string{silence.SilenceID}, entries[0].SilencedBy)
-	status, _ = request(t, http.MethodDelete, api+"/silence/"+silence.SilenceID, "")
+	entries := h.requireHistory(client.HistoryQuery{}, "Noise firing: silenced team, "+id)
+	require.Equal(t, []string{id}, entries[0].SilencedBy)
+	status, _ := h.expire(id)
 	require.Equal(t, http.StatusOK, status)
 	h.requireHistory(client.HistoryQuery{},
-		"Noise firing: silenced team, "+silence.SilenceID,
+		"Noise firing: silenced team, "+id,
 		"Noise firing: delivered team/webhook[0], first notification",
 		"Noise firing: deduplicated team/webhook[0], repeat interval not elapsed",
 	)

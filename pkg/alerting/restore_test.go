@@ -89,8 +89,7 @@ func TestRestore_SilencesAndNotificationsSurviveACrash(t *testing.T) {
 	first := running(t, webhookYML(hook.URL))
 	first.fire("DiskFull")
 	hook.requireMessages(t, 1)
-	status, _ := first.post("silences", silenceJSON("Noise"))
-	require.Equal(t, http.StatusOK, status)
+	first.silence(silenceText("", "Noise", "test", time.Now().Add(time.Hour)))
 	require.Eventually(t, func() bool { return len(stored(t, first.state, state.NotificationLog)) == 1 }, patience, tick, "the entry is not written")
 
 	second := first.again(nil).start()
