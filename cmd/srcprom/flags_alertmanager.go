@@ -24,7 +24,7 @@ func (f *flags) addAlertmanager(configFile *string, features *[]string, o *alert
 	f.duration("alertmanager.dispatch.maintenance-interval", "Interval between removals of empty groups of alerts.", &o.DispatchMaintenanceInterval)
 	f.duration("alertmanager.dispatch.start-delay", "How long to wait after the start before anything is sent.", &o.DispatchStartDelay)
 	f.integer("alertmanager.web.get-concurrency", "Maximum number of concurrent GET requests of Alertmanager's API. 0 means the number of CPUs or 8, whichever is larger.", &o.GetConcurrency)
-	f.duration("alertmanager.web.timeout", "Timeout of requests of Alertmanager's API. 0 means none.", &o.HTTPTimeout)
+	f.duration("alertmanager.web.timeout", "Timeout of requests of Alertmanager's API, but for changes of silences. 0 means none.", &o.HTTPTimeout)
 	f.text("alertmanager.web.cors.origin", "Regular expression, fully anchored, of the origins whose pages may call Alertmanager's API. Empty means none.", &o.CORSOrigin)
 	f.texts("alertmanager.enable-feature", "The same as --enable-feature, for names of Alertmanager's.", features).Hidden()
 	f.text("alerting.dead-mans-switch.receiver", "Receiver of alertmanager.yml that is sent an alert that always fires, so that somebody else notices when nothing comes any more. Empty means none.", &o.DeadMansSwitchReceiver).PlaceHolder("<name>")

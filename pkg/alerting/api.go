@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -23,7 +24,18 @@ func (e *engine) handler(prefix string) http.Handler {
 	if prefix != "/" {
 		router = router.WithPrefix(prefix)
 	}
-	return e.durably(e.api.Register(router, prefix))
+	api := e.api.Register(router, prefix)
+	return e.durably(api, e.limited(api))
+}
+
+// limited gives an answer after Options.HTTPTimeout, as Alertmanager does; what was
+// called goes on.
+func (e *engine) limited(next http.Handler) http.Handler {
+	timeout := e.opts.HTTPTimeout
+	if timeout <= 0 {
+		return next
+	}
+	return http.TimeoutHandler(next, timeout, fmt.Sprintf("Exceeded configured timeout of %v.\n", timeout))
 }
 
 // whenConfigured stands before the API, which knows no state without

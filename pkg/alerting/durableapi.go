@@ -15,20 +15,21 @@ import (
 
 // durably stands before Alertmanager's API. What a call changes is on the disk
 // when it is answered; where that fails, the answer is 500, and a change of a
-// silence is taken back.
-func (e *engine) durably(next http.Handler) http.Handler {
+// silence is taken back. For that such a change has no time limit but that of the
+// disk: what is given up with an error must not take effect afterwards.
+func (e *engine) durably(next, limited http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		method, at := operation(r)
 		switch {
 		case method == http.MethodPost && strings.HasSuffix(at, "/api/v2/alerts"):
-			e.serveAlerts(next, w, r)
+			e.serveAlerts(limited, w, r)
 		case method == http.MethodPost && strings.HasSuffix(at, "/api/v2/silences"):
 			e.serveSilences(next, w, r, "")
 		case method == http.MethodDelete && strings.HasSuffix(path.Dir(at), "/api/v2/silence"):
 			id, _ := url.PathUnescape(path.Base(at)) // EscapedPath is valid
 			e.serveSilences(next, w, r, id)
 		default:
-			next.ServeHTTP(w, r)
+			limited.ServeHTTP(w, r)
 		}
 	})
 }

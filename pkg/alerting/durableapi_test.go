@@ -147,6 +147,15 @@ func TestHandler_OddSpellingsOfCallsAreAsDurable(t *testing.T) {
 	}
 }
 
+func TestSilences_ChangesAreNotGivenUpWhileTheyMayTakeEffect(t *testing.T) {
+	h := newHarness(t, func(o *Options, _ *Deps) { o.HTTPTimeout = time.Nanosecond }).start()
+	h.apply(effective(t, webhookYML(newWebhook(t, nil).URL)))
+	h.silence(silenceText("", "A", "a", time.Now().Add(time.Hour)))
+	status, answer := request(t, http.MethodGet, h.serve().URL+"/alertmanager/api/v2/silences", "")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "Exceeded configured timeout of 1ns.\n", answer)
+}
+
 func activeIn(t *testing.T, h *harness) (comments []string) {
 	t.Helper()
 	for comment, state := range h.silencesNow() {

@@ -224,7 +224,6 @@ func (e *engine) newAPI(deps Deps, sent *notificationMetrics) error {
 		Silences:        e.silences,
 		GroupMutedFunc:  e.groups.Muted,
 		Peer:            e.clusterPeer(),
-		Timeout:         e.opts.HTTPTimeout,
 		Concurrency:     e.opts.GetConcurrency,
 		CORSHandler:     cors,
 		Logger:          e.base.With("component", "api"),

@@ -65,7 +65,8 @@ type Options struct {
 	// GetConcurrency limits the GET requests served at the same time. Zero, the
 	// default, means the number of CPUs or 8, whichever is larger.
 	GetConcurrency int
-	// HTTPTimeout limits the time for one request. Zero, the default, means no limit.
+	// HTTPTimeout limits the time for one request that does not change silences.
+	// Zero, the default, means no limit.
 	HTTPTimeout time.Duration
 	// CORSOrigin is an anchored regular expression of the origins whose pages may
 	// call the API. Empty, the default, means none.
