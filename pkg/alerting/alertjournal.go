@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +39,39 @@ func (s *alertStore) putFrom(ctx context.Context, from func(known origin, a *ale
 	defer s.mu.Unlock()
 	s.journal.from = from
 	return s.Alerts.Put(ctx, alerts...)
+}
+
+// catchUp tells of alerts again of which there are later versions than those that
+// a dispatcher has. Upstream takes them in with several workers, so of two versions
+// that come close to one another, as they do once a gate opens, the older one may
+// stay in the group: then the end of an alert would be told when it is given up.
+func (s *alertStore) catchUp(seen []*alert.Alert) {
+	late := slices.DeleteFunc(slices.Clone(seen), func(a *alert.Alert) bool { return s.laterThan(a) == nil })
+	if len(late) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.journal.from = knownOrigin
+	for _, a := range late {
+		if later := s.laterThan(a); later != nil {
+			_ = s.Alerts.Put(context.Background(), later) // it has no error of its own
+		}
+	}
+}
+
+// laterThan is the last version of an alert, also where the provider has dropped
+// it; nil where that is the given one.
+func (s *alertStore) laterThan(a *alert.Alert) *alert.Alert {
+	fp := a.Fingerprint()
+	last, err := s.Get(fp)
+	if err != nil {
+		last = s.journal.collectedAlert(fp)
+	}
+	if last == nil || !last.UpdatedAt.After(a.UpdatedAt) {
+		return nil
+	}
+	return last
 }
 
 // alertJournal keeps the alerts of the provider in the state. It is the provider's
@@ -157,6 +191,12 @@ func (j *alertJournal) PostDelete(a *alert.Alert) {
 		delete(j.known, fp)
 		j.collected[fp] = a
 	}
+}
+
+func (j *alertJournal) collectedAlert(fp model.Fingerprint) *alert.Alert {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.collected[fp]
 }
 
 func (j *alertJournal) collectedAlerts() map[model.Fingerprint]*alert.Alert {
