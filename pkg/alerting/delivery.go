@@ -103,7 +103,7 @@ func intervenerOf(conf *amconfig.Config) *timeinterval.Intervener {
 //
 // Order: the new inhibitor knows all alerts before anything asks it; the old
 // dispatcher begins no flush any more when its receivers may be gone; the new one
-// finds its receivers there.
+// finds its receivers there, and they are known before anything fails to be sent.
 func (e *engine) run(next *blueprint) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -137,8 +137,8 @@ func (e *engine) run(next *blueprint) error {
 		e.stopDispatcherLocked()
 		before = e.dispatcher.Load().legacy()
 	}
-	e.stage.live.Store(live)
 	e.pipelines.keepOnly(integrationIDs(next.receivers))
+	e.stage.live.Store(live)
 	e.api.Update(next.conf, e.mark)
 	if rerouted {
 		e.startDispatcherLocked(next, before)

@@ -8,6 +8,11 @@ import (
 	"github.com/prometheus/alertmanager/notify"
 )
 
+// leastMemory is for how long a notification is remembered. Upstream forgets it
+// after twice the repeat interval of its route, and with it, over a server that is
+// down for longer, that the end of its alerts is owed.
+const leastMemory = 168 * time.Hour
+
 // watchedLog is the engine's notification log. The hook of the engine queues its
 // entries for the state behind what it has queued of the alerts, so that an entry
 // on the disk never knows more than the alerts there. Of an alert that has ended
@@ -24,5 +29,5 @@ func (l watchedLog) Log(r *nflogpb.Receiver, groupKey string, firing, resolved [
 	if len(resolved) > 0 {
 		l.alerts.noteEnds(time.Now())
 	}
-	return l.NotificationLog.Log(r, groupKey, firing, resolved, store, expiry)
+	return l.NotificationLog.Log(r, groupKey, firing, resolved, store, max(expiry, leastMemory))
 }
