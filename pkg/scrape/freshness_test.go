@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -306,4 +309,29 @@ func TestFailures_TargetsThatCannotBeMade(t *testing.T) {
 		}
 		return false
 	}, patience, 5*time.Millisecond, "a target that cannot be made")
+}
+
+func TestFailures_KindsOfDiscoveryThatCountForThemselves(t *testing.T) {
+	m := newManager(t)
+	for name := range failureCounters() {
+		if strings.HasPrefix(name, "prometheus_sd_") && name != "prometheus_sd_refresh_failures_total" {
+			require.Len(t, m.counters.Values(name), 1, "the engine has no counter %s any more", name)
+		}
+	}
+}
+
+func TestFailures_FileThatCannotBeRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "targets.yml")
+	require.NoError(t, os.WriteFile(file, []byte("- targets: oops\n"), 0o600))
+	m := startManager(t, scraping(fmt.Sprintf("- {job_name: app, file_sd_configs: [{files: [%q], refresh_interval: 100ms}]}\n", file)))
+	failure := func() Failure {
+		for _, f := range m.Failures() {
+			if f.What == "reading files of targets" {
+				return f
+			}
+		}
+		return Failure{}
+	}
+	require.Eventually(t, func() bool { return failure().Count > 1 }, patience, 5*time.Millisecond, "a file that cannot be read again and again")
+	require.True(t, failure().Passing)
 }

@@ -2,15 +2,28 @@ package scrape
 
 import "github.com/sourcegraph/srcprom/pkg/internal/counters"
 
+// failureKind is what a counter of the engine counts.
+type failureKind struct {
+	what    string
+	passing bool // see Failure.Passing
+}
+
 // failureCounters are those of the engine that count what keeps targets from being
-// scraped, by what failed. Targets that are down are not among them: those are the
-// affair of rules.
-func failureCounters() map[string]string {
-	return map[string]string{
-		"prometheus_sd_refresh_failures_total":               "refreshing service discovery",
-		"prometheus_target_scrape_pools_failed_total":        "making a scrape pool",
-		"prometheus_target_scrape_pool_reloads_failed_total": "changing a scrape pool",
-		"prometheus_target_sync_failed_total":                "making targets of what was discovered",
+// scraped. Targets that are down are not among them: those are the affair of rules.
+// The kinds of service discovery that have no refresh failures have counters of
+// their own.
+func failureCounters() map[string]failureKind {
+	return map[string]failureKind{
+		"prometheus_sd_refresh_failures_total":               {what: "refreshing service discovery"},
+		"prometheus_sd_file_read_errors_total":               {what: "reading files of targets", passing: true},
+		"prometheus_sd_file_watcher_errors_total":            {what: "watching files of targets"},
+		"prometheus_sd_dns_lookup_failures_total":            {what: "looking up names"},
+		"prometheus_sd_consul_rpc_failures_total":            {what: "asking Consul"},
+		"prometheus_sd_kuma_fetch_failures_total":            {what: "asking Kuma"},
+		"prometheus_sd_kubernetes_failures_total":            {what: "asking Kubernetes", passing: true},
+		"prometheus_target_scrape_pools_failed_total":        {what: "making a scrape pool"},
+		"prometheus_target_scrape_pool_reloads_failed_total": {what: "changing a scrape pool"},
+		"prometheus_target_sync_failed_total":                {what: "making targets of what was discovered"},
 	}
 }
 
@@ -23,14 +36,17 @@ type Failure struct {
 	// Job is whose it is; empty where it is not known.
 	Job   string
 	Count float64
+	// Passing says that it is no fault if it happens once: a file may be read while it
+	// is written, and what watches may be told to begin anew.
+	Passing bool
 }
 
 // Failures tells how often so far something has kept targets from being scraped.
 func (m *Manager) Failures() []Failure {
 	var all []Failure
-	for name, what := range failureCounters() {
+	for name, kind := range failureCounters() {
 		for _, v := range m.counters.Values(name) {
-			all = append(all, Failure{What: what, Job: v.Labels["config"] + v.Labels["scrape_job"], Count: v.Value})
+			all = append(all, Failure{What: kind.what, Job: v.Labels["config"] + v.Labels["scrape_job"], Count: v.Value, Passing: kind.passing})
 		}
 	}
 	return all

@@ -142,12 +142,18 @@ func (c *checks) scraping() []client.HealthProblem {
 		found.alert(alertDiscoveryFailing, "", fmt.Sprintf("%d service discoveries of the configuration could not be made; the log names them", n))
 	}
 	for _, f := range c.scrape.Failures() {
-		since := c.rose("scraping "+f.What+" "+f.Job, f.Count, failureHold)
+		counter := "scraping " + f.What + " " + f.Job
+		since := c.rose(counter, f.Count, failureHold)
 		if since.IsZero() {
 			continue
 		}
 		subject := strings.TrimSuffix(f.What+": "+f.Job, ": ")
-		found.alert(alertDiscoveryFailing, subject, fmt.Sprintf("It fails to scrape all there is, at %s: %.0f time(s) since the start", subject, f.Count)).Since = since
+		summary := fmt.Sprintf("It fails to scrape all there is, at %s: %.0f time(s) since the start", subject, f.Count)
+		if f.Passing && c.rises.Last(counter).Sub(since) < c.opts.Health.Pending {
+			found.note(subject, summary, "Wait whether it happens again.")
+			continue
+		}
+		found.alert(alertDiscoveryFailing, subject, summary).Since = since
 	}
 	return found
 }
