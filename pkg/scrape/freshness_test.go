@@ -335,3 +335,20 @@ func TestFailures_FileThatCannotBeRead(t *testing.T) {
 	require.Eventually(t, func() bool { return failure().Count > 1 }, patience, 5*time.Millisecond, "a file that cannot be read again and again")
 	require.True(t, failure().Passing)
 }
+
+func TestFailures_TellWhenDiscoveryIsTriedAgain(t *testing.T) {
+	m := startManager(t, scraping(
+		"- {job_name: seldom, http_sd_configs: [{url: 'http://127.0.0.1:1/', refresh_interval: 40m}]}\n",
+		"- {job_name: often, http_sd_configs: [{url: 'http://127.0.0.1:1/', refresh_interval: 100ms}]}\n",
+		"- {job_name: files, file_sd_configs: [{files: [none.yml]}]}\n",
+	))
+	again := map[string]time.Duration{}
+	require.Eventually(t, func() bool {
+		for _, f := range m.Failures() {
+			again[f.What+f.Job] = f.Again
+		}
+		return again["refreshing service discoveryseldom"] == 40*time.Minute
+	}, patience, 5*time.Millisecond, "a refresh that fails")
+	require.Equal(t, 100*time.Millisecond, again["refreshing service discoveryoften"])
+	require.Equal(t, 5*time.Minute, again["reading files of targets"])
+}

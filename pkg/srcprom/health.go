@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// failureHold is how long something that failed counts as broken: what is tried
-	// again and again is tried more often than that.
+	// failureHold is how long something that failed counts as broken, counted from when
+	// it has been tried again: what is tried again and again is tried more often.
 	failureHold = 5 * time.Minute
 	// damageHold is how long it is told that something was damaged.
 	damageHold = time.Hour
@@ -49,7 +49,7 @@ func (s *Server) buildHealth() error {
 // checks look at all parts. None asks anything that may wait for work in
 // progress, or for the disk.
 func (s *Server) checks() []health.Check {
-	c := &checks{Server: s, since: time.Now()}
+	c := &checks{Server: s, since: time.Now(), now: time.Now}
 	return []health.Check{
 		{Part: "configuration", Look: c.configuration},
 		{Part: "state", Look: c.stateFile},
@@ -68,6 +68,7 @@ func (s *Server) checks() []health.Check {
 type checks struct {
 	*Server
 	since time.Time
+	now   func() time.Time
 	rises counters.Rises
 }
 
@@ -124,7 +125,7 @@ func (c *checks) storage() []client.HealthProblem {
 		found.note("", "The storage is being opened", "Wait; /api/v1/status/walreplay tells how far it is.")
 	}
 	for _, f := range c.store.Failures() {
-		if since := c.rose("storage failing "+f.What, f.Count, failureHold); !since.IsZero() {
+		if since := c.rose("storage failing "+f.What, f.Count, f.Again+failureHold); !since.IsZero() {
 			found.alert(alertStorageFailing, f.What, fmt.Sprintf("The metrics storage fails at %s: %.0f time(s) since the start", f.What, f.Count)).Since = since
 		}
 	}
@@ -143,7 +144,7 @@ func (c *checks) scraping() []client.HealthProblem {
 	}
 	for _, f := range c.scrape.Failures() {
 		counter := "scraping " + f.What + " " + f.Job
-		since := c.rose(counter, f.Count, failureHold)
+		since := c.rose(counter, f.Count, f.Again+failureHold)
 		if since.IsZero() {
 			continue
 		}
@@ -221,5 +222,5 @@ func (c *checks) cluster() []client.HealthProblem {
 }
 
 func (c *checks) rose(counter string, value float64, hold time.Duration) time.Time {
-	return c.rises.Since(counter, value, time.Now(), hold)
+	return c.rises.Since(counter, value, c.now(), hold)
 }

@@ -66,7 +66,7 @@ func HealthAlerts() []HealthAlert {
 		},
 		{
 			alertStorageFailing, critical,
-			"The metrics storage could not write, compact or read, within the last five minutes.",
+			"The metrics storage could not write, compact or read, within the last five minutes, or longer where it tries again only later.",
 			"Look for the reason in the log; a full disk is the usual one. Until then samples are lost.",
 		},
 		{
@@ -76,7 +76,7 @@ func HealthAlerts() []HealthAlert {
 		},
 		{
 			alertDiscoveryFailing, warning,
-			"Service discovery failed, or targets could not be made of what it found, within the last five minutes.",
+			"Service discovery failed, or targets could not be made of what it found, within the last five minutes, or longer where it tries again only later.",
 			"Look for the reason in the log; until then new targets are not scraped.",
 		},
 		{
