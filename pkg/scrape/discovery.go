@@ -15,6 +15,7 @@ import (
 // lifecycle of a part. What ApplyConfig has started ends only with Run, which
 // therefore has to be called.
 type Discovery struct {
+	name    string
 	up      *discovery.Manager
 	ctx     context.Context // of the engine's manager, which takes it when it is made
 	cancel  context.CancelFunc
@@ -34,7 +35,7 @@ func (m *Manager) NewDiscovery(name string) (*Discovery, error) {
 		cancel()
 		return nil, fmt.Errorf("scrape: there is a discovery named %q already", name)
 	}
-	d := &Discovery{up: up, ctx: ctx, cancel: cancel, applied: make(chan struct{})}
+	d := &Discovery{name: name, up: up, ctx: ctx, cancel: cancel, applied: make(chan struct{})}
 	d.sets.Store(&map[string]discovery.Configs{})
 	m.discoveriesMu.Lock()
 	defer m.discoveriesMu.Unlock()

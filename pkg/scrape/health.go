@@ -48,8 +48,11 @@ const failedConfigs = "prometheus_sd_failed_configs"
 type Failure struct {
 	What string
 	// Job is whose it is; empty where it is not known.
-	Job   string
-	Count float64
+	Job string
+	// Discovery is the name of the other discovery, made by [Manager.NewDiscovery], to
+	// which what Job names belongs; empty means that it is a scrape job, or not known.
+	Discovery string
+	Count     float64
 	// Again is after how long at most it is tried again; zero means soon, or when
 	// something changes.
 	Again time.Duration
@@ -65,6 +68,9 @@ func (m *Manager) Failures() []Failure {
 		for _, v := range m.counters.Values(name) {
 			set := v.Labels["config"]
 			f := Failure{What: kind.what, Job: set + v.Labels["scrape_job"], Count: v.Value, Again: kind.again, Passing: kind.passing}
+			if set != "" {
+				f.Discovery = m.otherDiscovery(set)
+			}
 			if set != "" || kind.mechanism != "" {
 				f.Again = max(f.Again, m.refreshInterval(set, kind.mechanism))
 			}
@@ -72,6 +78,22 @@ func (m *Manager) Failures() []Failure {
 		}
 	}
 	return all
+}
+
+// otherDiscovery is the name of the discovery that has a set which is not that of a
+// scrape job. They all share one counter.
+func (m *Manager) otherDiscovery(set string) string {
+	m.discoveriesMu.Lock()
+	defer m.discoveriesMu.Unlock()
+	for _, d := range m.discoveries { // the manager's own is the first
+		if _, ok := (*d.sets.Load())[set]; ok {
+			if d == m.discovery {
+				return ""
+			}
+			return d.name
+		}
+	}
+	return ""
 }
 
 // refreshInterval is the longest of what a named set of targets, or all, are

@@ -23,6 +23,9 @@ const (
 	// failedEvaluations in a row, and missed ones, are no accident any more.
 	failedEvaluations = 2
 	missedEvaluations = 3
+	// notifyDiscovery is the name of the discovery of external Alertmanagers, by which
+	// its metrics are known.
+	notifyDiscovery = "notify"
 )
 
 // Health says how the server is: each part, its problems, and what to do.
@@ -142,21 +145,29 @@ func (c *checks) scraping() []client.HealthProblem {
 	if n := c.scrape.FailedDiscoveries(); n > 0 {
 		found.alert(alertDiscoveryFailing, "", fmt.Sprintf("%d service discoveries of the configuration could not be made; the log names them", n))
 	}
+	c.discoveries(&found, "", "It fails to scrape all there is")
+	return found
+}
+
+// discoveries finds what fails at discovering the sets of targets of one discovery.
+func (c *checks) discoveries(found *problems, discovery, trouble string) {
 	for _, f := range c.scrape.Failures() {
-		counter := "scraping " + f.What + " " + f.Job
+		if f.Discovery != discovery {
+			continue
+		}
+		counter := "scraping " + f.What + " " + f.Discovery + " " + f.Job
 		since := c.rose(counter, f.Count, f.Again+failureHold)
 		if since.IsZero() {
 			continue
 		}
 		subject := strings.TrimSuffix(f.What+": "+f.Job, ": ")
-		summary := fmt.Sprintf("It fails to scrape all there is, at %s: %.0f time(s) since the start", subject, f.Count)
+		summary := fmt.Sprintf("%s, at %s: %.0f time(s) since the start", trouble, subject, f.Count)
 		if f.Passing && c.rises.Last(counter).Sub(since) < c.opts.Health.Pending {
 			found.note(subject, summary, "Wait whether it happens again.")
 			continue
 		}
 		found.alert(alertDiscoveryFailing, subject, summary).Since = since
 	}
-	return found
 }
 
 func (c *checks) ruleGroups() []client.HealthProblem {
@@ -205,6 +216,7 @@ func (c *checks) receivers() []client.HealthProblem {
 
 func (c *checks) externalAlertmanagers() []client.HealthProblem {
 	var found problems
+	c.discoveries(&found, notifyDiscovery, "It fails to find all external Alertmanagers")
 	for target, n := range c.alerting.DroppedAlerts() {
 		if since := c.rose("dropped "+target, n, failureHold); !since.IsZero() {
 			found.alert(alertAlertsDropped, target, fmt.Sprintf("%.0f alerts for the Alertmanager at %s were dropped since the start", n, target)).Since = since

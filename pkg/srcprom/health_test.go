@@ -124,6 +124,18 @@ func TestServer_TargetsFileThatIsWrongOnceIsNotAlertedOf(t *testing.T) {
 	require.Empty(t, found[0].Alert, "it may be read while it is written")
 }
 
+func TestServer_DiscoveryOfAlertmanagersThatFailsIsNotTakenForThatOfTargets(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(), srcpromtest.WithPrometheusConfig(
+		"alerting: {alertmanagers: [{http_sd_configs: [{url: 'http://127.0.0.1:1/'}]}]}\n"))
+	n := server.Receiver.Await("the discovery", srcpromtest.Firing("SrcpromDiscoveryFailing"))
+	require.Equal(t, "refreshing service discovery: config-0", n.Alerts[0].Labels["subject"])
+	h := server.Health()
+	require.Empty(t, part(t, h, "scraping").Problems)
+	found := part(t, h, "external alertmanagers").Problems
+	require.Len(t, found, 1)
+	require.Contains(t, found[0].Summary, "fails to find all external Alertmanagers")
+}
+
 func TestServer_ReceiverThatFailsShows(t *testing.T) {
 	broken := srcpromtest.NewReceiver(t)
 	broken.Respond(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusNotFound) })

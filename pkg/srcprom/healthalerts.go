@@ -77,7 +77,7 @@ func HealthAlerts() []HealthAlert {
 		{
 			alertDiscoveryFailing, warning,
 			"Service discovery failed, or targets could not be made of what it found, within the last five minutes, or longer where it tries again only later.",
-			"Look for the reason in the log; until then new targets are not scraped.",
+			"Look for the reason in the log; until then new targets are not scraped, or new Alertmanagers not told.",
 		},
 		{
 			alertRulesFailing, critical,
