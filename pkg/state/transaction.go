@@ -3,7 +3,6 @@ package state
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -16,7 +15,7 @@ func (s *State) view(f func(*bbolt.Tx) error) error {
 
 // update runs one synced transaction. what says what it does to the file.
 func (s *State) update(what string, f func(*bbolt.Tx) error) error {
-	began := time.Now()
+	began := s.health.begin()
 	err := s.transact(f)
 	if err != nil {
 		err = fmt.Errorf("%s the state file %q: %w", what, s.path, err)
