@@ -62,6 +62,12 @@ type edit func(*Options, *Deps)
 func startServer(t *testing.T, edits ...edit) *testServer {
 	t.Helper()
 	s := newTestServer(t, edits...)
+	s.start(t)
+	return s
+}
+
+func (s *testServer) start(t *testing.T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -77,7 +83,6 @@ func startServer(t *testing.T, edits ...edit) *testServer {
 	})
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
 	t.Cleanup(s.http.CloseIdleConnections)
-	return s
 }
 
 func newTestServer(t *testing.T, edits ...edit) *testServer {
