@@ -28,7 +28,7 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{http.MethodGet, "/config", s.whenConfigAPI(configuration.get)},
 		{http.MethodPost, "/config", s.whenConfigAPI(configuration.post)},
-		{http.MethodGet, "/config/history", configuration.history},
+		{http.MethodGet, "/config/history", s.whenConfigAPI(configuration.history)},
 		{http.MethodPost, "/config/rollback", s.whenConfigAPI(configuration.rollback)},
 		{http.MethodGet, "/history", alerts.serveHistory},
 		{http.MethodGet, "/explain", alerts.serveExplain},
