@@ -53,6 +53,8 @@ func (m *Manager) apply(to *ruleSet) error {
 		forget()
 		return fmt.Errorf("rules: %w", err) // it has logged why
 	}
+	groups := m.up.RuleGroups()
+	m.groups.Store(&groups)
 	m.queryOffset.Store(int64(to.queryOffset))
 	m.current = to
 	m.evaluations.use(to)
