@@ -18,10 +18,7 @@ func (s *State) update(what string, f func(*bbolt.Tx) error) error {
 	began := s.health.begin()
 	err := s.transact(f)
 	if err != nil {
-		err = fmt.Errorf("%s the state file %q: %w", what, s.path, err)
-		if fix := remedy(err, s.path); fix != "" {
-			err = fmt.Errorf("%w; %s", err, fix)
-		}
+		err = fmt.Errorf("%s the state file %q: %w", what, s.path, withRemedy(err, s.path))
 	}
 	s.health.committed(began, err)
 	s.metrics.committed(began, err)
