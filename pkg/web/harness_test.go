@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -35,6 +34,7 @@ import (
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sourcegraph/srcprom/internal/proctest"
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
 )
@@ -51,7 +51,7 @@ type testServer struct {
 	configurer *fakeConfigurer
 	answers    *fakeAnswers
 	db         *tsdb.DB
-	log        *logBuffer
+	log        *proctest.Output
 	quit       chan struct{}
 	http       *http.Client // follows no redirect
 	stop       func() error // ends Run and returns its error
@@ -102,7 +102,7 @@ func newTestServer(t *testing.T, edits ...edit) *testServer {
 func testDeps(t *testing.T) (Options, Deps, *testServer) {
 	t.Helper()
 	dir := t.TempDir()
-	log := &logBuffer{}
+	log := &proctest.Output{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	db, err := tsdb.Open(dir, nil, nil, tsdb.DefaultOptions(), nil)
 	require.NoError(t, err)
@@ -338,24 +338,6 @@ func (a *fakeAnswers) explain(_ context.Context, query client.ExplainQuery) (*cl
 func (a *fakeAnswers) health() client.Health { return a.parts }
 
 func (a *fakeAnswers) backup(ctx context.Context, w io.Writer) error { return a.onBackup(ctx, w) }
-
-// logBuffer holds what was logged.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
 
 // answer is a response that was read to its end.
 type answer struct {

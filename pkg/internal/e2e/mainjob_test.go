@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sourcegraph/srcprom/internal/proctest"
 	"github.com/sourcegraph/srcprom/pkg/srcpromtest"
 )
 
@@ -19,10 +20,7 @@ import (
 // cannot be given port 0.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	return proctest.FreeAddress(t)
 }
 
 // startNodeExporter runs a real target and returns its address.
