@@ -16,12 +16,6 @@ type HealthAlert struct {
 	When, Remedy string
 }
 
-// The levels of problems.
-const (
-	levelCritical = "critical"
-	levelWarning  = "warning"
-)
-
 // The alerts of the server's own checks.
 const (
 	alertConfigurationRefused  = "SrcpromConfigurationRefused"
@@ -42,7 +36,7 @@ const (
 // HealthAlerts are all that a server may raise about itself, but for those of
 // Options.HealthChecks.
 func HealthAlerts() []HealthAlert {
-	const critical, warning = levelCritical, levelWarning
+	const critical, warning = client.HealthCritical, client.HealthWarning
 	return []HealthAlert{
 		{
 			alertConfigurationRefused, warning,
@@ -137,7 +131,7 @@ func (p *problems) alert(name, subject, summary string) *client.HealthProblem {
 
 // note adds a problem that needs no alert, or not yet.
 func (p *problems) note(subject, summary, remedy string) {
-	*p = append(*p, client.HealthProblem{Subject: subject, Level: levelWarning, Summary: brief(summary), Remedy: remedy})
+	*p = append(*p, client.HealthProblem{Subject: subject, Level: client.HealthWarning, Summary: brief(summary), Remedy: remedy})
 }
 
 // brief makes errors of many lines fit for a notification.
