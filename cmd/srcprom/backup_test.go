@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sourcegraph/srcprom/internal/proctest"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 func TestProcess_BackupAndRestore(t *testing.T) {

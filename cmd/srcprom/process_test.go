@@ -17,7 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sourcegraph/srcprom/internal/proctest"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 // process is the program, running in a directory of its own.

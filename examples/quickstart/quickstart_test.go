@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sourcegraph/srcprom/internal/proctest"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 const patience = 30 * time.Second

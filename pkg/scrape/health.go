@@ -122,7 +122,7 @@ func refreshIntervalOf(c discovery.Config) time.Duration {
 		return 0
 	}
 	if interval := v.FieldByName("RefreshInterval"); interval.IsValid() {
-		d, _ := interval.Interface().(model.Duration)
+		d, _ := reflect.TypeAssert[model.Duration](interval)
 		return time.Duration(d)
 	}
 	return 0

@@ -34,9 +34,9 @@ import (
 	apiv1 "github.com/prometheus/prometheus/web/api/v1"
 	"github.com/stretchr/testify/require"
 
-	"github.com/sourcegraph/srcprom/internal/proctest"
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 // patience is how long a test waits for what should come at once.

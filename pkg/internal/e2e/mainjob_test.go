@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sourcegraph/srcprom/internal/proctest"
 	"github.com/sourcegraph/srcprom/pkg/srcpromtest"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 // freeAddress is an address that nothing listens on just now, for programs that

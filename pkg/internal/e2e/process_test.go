@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sourcegraph/srcprom/internal/proctest"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 // patience is how long a test waits for what must come. The server's own alerts

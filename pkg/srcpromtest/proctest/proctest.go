@@ -1,5 +1,5 @@
-// Package proctest is what tests need that start processes. It stands here, and not
-// below pkg, so that those of commands and examples can import it.
+// Package proctest is what tests need that start processes: of servers, of commands
+// and of examples.
 package proctest
 
 import (
