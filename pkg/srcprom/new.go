@@ -154,7 +154,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 	if err != nil {
 		return err
 	}
-	if s.notifyDiscovery, err = s.scrape.NewDiscovery("notify"); err != nil {
+	if s.notifyDiscovery, err = s.scrape.NewDiscovery(notifyDiscovery); err != nil {
 		return err
 	}
 	externalURL := s.externalURL.JoinPath("alertmanager")

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -203,6 +204,55 @@ func TestFlush_DeadlineHoldsWhileTheDiskHangs(t *testing.T) {
 	case d.hold <- struct{}{}:
 	}
 	require.NoError(t, <-closed)
+}
+
+func TestFlush_DiskThatHangsIsNamed(t *testing.T) {
+	d := slowDisk()
+	s := openOn(t, d)
+	s.Put(Silences, "a", nil)
+	for range 2 { // who writes, and who waits for that
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
+		err := s.Flush(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Regexp(t, `write to the state file "`+s.path+`": no answer for \d+ms: context deadline exceeded; look at its disk`, err)
+	}
+	<-d.begun
+	d.hold <- struct{}{}
+}
+
+func TestUnwritable_DiskThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := slowDisk()
+		s := openOn(t, d)
+		began := time.Now()
+		s.Put(Silences, "a", nil)
+		ended := make(chan error)
+		for range 2 {
+			go func() { ended <- s.Accept(&Version{Accepted: *smallAccepted(1)}) }()
+			<-d.begun
+			time.Sleep(5 * time.Second)
+		}
+		_, err := s.Unwritable()
+		require.NoError(t, err, "it may be slow")
+		time.Sleep(time.Second)
+		since, err := s.Unwritable()
+		require.ErrorContains(t, err, s.path)
+		require.ErrorContains(t, err, "has not answered since")
+		require.Equal(t, began, since)
+
+		d.hold <- struct{}{}
+		require.NoError(t, <-ended)
+		_, err = s.Unwritable()
+		require.NoError(t, err, "it has answered")
+		time.Sleep(5 * time.Second)
+		_, err = s.Unwritable()
+		require.Error(t, err, "the other goes on")
+		d.hold <- struct{}{}
+		require.NoError(t, <-ended)
+		_, err = s.Unwritable()
+		require.NoError(t, err)
+	})
 }
 
 func TestQueue_StaysBoundedWhileRecordsComeAndGo(t *testing.T) {
