@@ -140,17 +140,23 @@ func (a *configAPI) read(w http.ResponseWriter, r *http.Request) ([]byte, config
 	if err != nil {
 		return nil, mode, &refusal{http.StatusBadRequest, err.Error()}
 	}
+	body, refusal := a.readBody(w, r)
+	return body, mode, refusal
+}
+
+// readBody reads one that is JSON.
+func (a *configAPI) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return nil, mode, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want application/json", r.Header.Get("Content-Type"))}
+		return nil, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want application/json", r.Header.Get("Content-Type"))}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.maxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, mode, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body: want at most %d bytes", tooLarge.Limit)}
+		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body: want at most %d bytes", tooLarge.Limit)}
 	}
 	if err != nil {
-		return nil, mode, &refusal{http.StatusBadRequest, fmt.Sprintf("read request body: %v", err)}
+		return nil, &refusal{http.StatusBadRequest, fmt.Sprintf("read request body: %v", err)}
 	}
-	return body, mode, nil
+	return body, nil
 }
 
 // configMode is what the query string of a change says.
