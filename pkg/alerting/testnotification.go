@@ -102,7 +102,7 @@ func (m *Manager) TestNotification(ctx context.Context, on *config.Effective, re
 
 // testAll goes to all stops at once.
 func (e *engine) testAll(ctx context.Context, on *config.Effective, tmpl *template.Template, stops []testStop) (*client.TestNotificationResult, error) {
-	result := &client.TestNotificationResult{Problems: on.Problems}
+	result := &client.TestNotificationResult{}
 	var sending sync.WaitGroup
 	defer sending.Wait()
 	for _, stop := range stops {

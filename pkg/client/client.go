@@ -124,23 +124,37 @@ func (c *Client) call(ctx context.Context, method, path string, params url.Value
 func (c *Client) send(ctx context.Context, method, path string, params url.Values, body any) (*http.Response, error) {
 	target := c.base.JoinPath(BasePath, path)
 	target.RawQuery = params.Encode()
-	var payload io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return nil, fmt.Errorf("encode request: %w", err)
-		}
-		payload = bytes.NewReader(text)
+	payload, media, err := encode(body)
+	if err != nil {
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), payload)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if media != "" {
+		req.Header.Set("Content-Type", media)
 	}
 	return c.http.Do(req)
+}
+
+// jsonc is a body that is JSON with comments, and is sent as it is.
+type jsonc string
+
+// encode makes the body of a request, nil for none.
+func encode(body any) (payload io.Reader, media string, err error) {
+	switch body := body.(type) {
+	case nil:
+		return nil, "", nil
+	case jsonc:
+		return strings.NewReader(string(body)), "application/jsonc", nil
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, "", fmt.Errorf("encode request: %w", err)
+	}
+	return bytes.NewReader(text), "application/json", nil
 }
 
 // readError makes an *Error of an answer, also of one that something in front

@@ -38,7 +38,7 @@ type TestNotificationResult struct {
 	Receivers []TestedReceiver `json:"receivers"`
 	// Problems of the site configuration, as GET /prom-wrapper/config-subscriber tells
 	// them: what could not be used of it is not tested either.
-	Problems []string `json:"problems,omitempty"`
+	Problems []ConfigProblem `json:"problems,omitempty"`
 }
 
 // TestedReceiver is a receiver that a test notification went to.

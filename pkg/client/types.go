@@ -85,6 +85,9 @@ type Readiness struct {
 	Stopping bool `json:"stopping"`
 	// Reasons has one line for each part that is not ready.
 	Reasons []string `json:"reasons"`
+	// Detail is what else there is to know, one line each: it does not keep the server
+	// from being ready.
+	Detail []string `json:"detail,omitempty"`
 }
 
 // ErrorBody is what every answer with another status than 200 carries.

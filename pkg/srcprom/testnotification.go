@@ -24,7 +24,14 @@ func (s *Server) TestNotification(ctx context.Context, req client.TestNotificati
 	if err != nil {
 		return nil, err
 	}
-	return s.alerting.TestNotification(ctx, on, req)
+	result, err := s.alerting.TestNotification(ctx, on, req)
+	if err != nil {
+		return nil, err
+	}
+	for _, problem := range on.Problems {
+		result.Problems = append(result.Problems, client.ConfigProblem{Description: problem, Kind: "SiteConfig"})
+	}
+	return result, nil
 }
 
 // testedConfig is the configuration that a test notification goes through.

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,12 @@ import (
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
+)
+
+// The media types of what is sent.
+const (
+	mediaJSON  = "application/json"
+	mediaJSONC = "application/jsonc"
 )
 
 // maxConfigBody bounds one change of the configuration, in bytes.
@@ -56,7 +63,9 @@ func (a *configAPI) get(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-func (a *configAPI) post(w http.ResponseWriter, r *http.Request) { a.change(w, r, a.applyOrPlan) }
+func (a *configAPI) post(w http.ResponseWriter, r *http.Request) {
+	a.change(w, r, a.applyOrPlan, mediaJSON)
+}
 
 func (a *configAPI) applyOrPlan(body []byte, mode configMode) (configDo, error) {
 	request, err := decodeConfigRequest(body)
@@ -67,13 +76,13 @@ func (a *configAPI) applyOrPlan(body []byte, mode configMode) (configDo, error) 
 	if mode.dryRun {
 		do = a.configurer.Plan
 	}
-	return func(ctx context.Context) (*config.Result, error) {
-		return do(ctx, config.Change{
+	return func(ctx context.Context) (any, error) {
+		return wireResult(do(ctx, config.Change{
 			Documents:  request.Documents,
 			Provenance: pushedNow(),
 			IfVersion:  request.IfVersion,
 			Strict:     mode.strict,
-		})
+		}))
 	}, nil
 }
 
@@ -81,18 +90,19 @@ func pushedNow() config.Provenance {
 	return config.Provenance{Source: config.SourceHTTP, At: time.Now().UTC()}
 }
 
-// configDo carries out what a request asks for, or plans it.
-type configDo func(context.Context) (*config.Result, error)
+// configDo carries out what a request asks for, or plans it, and returns what is to
+// be answered.
+type configDo func(context.Context) (any, error)
 
 // change serves what changes the configuration; decode reads the body of the
-// request.
-func (a *configAPI) change(w http.ResponseWriter, r *http.Request, decode func([]byte, configMode) (configDo, error)) {
+// request, which is of one of the given media types.
+func (a *configAPI) change(w http.ResponseWriter, r *http.Request, decode func([]byte, configMode) (configDo, error), media ...string) {
 	if readiness := a.readiness(); !readiness.Ready {
 		setStopping(w, readiness)
 		writeError(w, http.StatusServiceUnavailable, strings.Join(readiness.Reasons, "; "))
 		return
 	}
-	body, mode, refusal := a.read(w, r)
+	body, mode, refusal := a.read(w, r, media)
 	if refusal != nil {
 		writeError(w, refusal.status, refusal.reason)
 		return
@@ -104,12 +114,12 @@ func (a *configAPI) change(w http.ResponseWriter, r *http.Request, decode func([
 	}
 	ctx, cancel := a.applyContext(r)
 	defer cancel()
-	result, err := do(ctx)
+	answer, err := do(ctx)
 	if err != nil {
 		a.writeFailure(ctx, w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, wireResult(result))
+	writeJSON(w, http.StatusOK, answer)
 }
 
 // writeFailure tells refusals from what went wrong in the server.
@@ -135,19 +145,19 @@ type refusal struct {
 	reason string
 }
 
-func (a *configAPI) read(w http.ResponseWriter, r *http.Request) ([]byte, configMode, *refusal) {
+func (a *configAPI) read(w http.ResponseWriter, r *http.Request, wanted []string) ([]byte, configMode, *refusal) {
 	mode, err := parseConfigMode(r.URL.RawQuery)
 	if err != nil {
 		return nil, mode, &refusal{http.StatusBadRequest, err.Error()}
 	}
-	body, refusal := a.readBody(w, r)
+	body, refusal := a.readBody(w, r, wanted...)
 	return body, mode, refusal
 }
 
-// readBody reads one that is JSON.
-func (a *configAPI) readBody(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return nil, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want application/json", r.Header.Get("Content-Type"))}
+// readBody reads one of the media types that are wanted.
+func (a *configAPI) readBody(w http.ResponseWriter, r *http.Request, wanted ...string) ([]byte, *refusal) {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !slices.Contains(wanted, media) {
+		return nil, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want %s", r.Header.Get("Content-Type"), strings.Join(wanted, " or "))}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.maxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -217,7 +227,10 @@ func decodeObject(body []byte, request any) error {
 	return nil
 }
 
-func wireResult(result *config.Result) client.ConfigResult {
+func wireResult(result *config.Result, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
 	wire := client.ConfigResult{
 		Version:  result.Version,
 		Changes:  append([]string{}, result.Changes...), // [], never null
@@ -227,7 +240,7 @@ func wireResult(result *config.Result) client.ConfigResult {
 	for _, entry := range result.SetAside {
 		wire.SetAside = append(wire.SetAside, client.SetAside(entry))
 	}
-	return wire
+	return wire, nil
 }
 
 func wireFaults(faults config.Faults) []client.Fault {

@@ -37,7 +37,7 @@ func configHistoryParams() []string { return []string{"before", "limit"} }
 
 // rollback serves POST of /api/srcprom/v1/config/rollback.
 func (a *configAPI) rollback(w http.ResponseWriter, r *http.Request) {
-	a.change(w, r, a.rollbackOrPlan)
+	a.change(w, r, a.rollbackOrPlan, mediaJSON)
 }
 
 func (a *configAPI) rollbackOrPlan(body []byte, mode configMode) (configDo, error) {
@@ -52,12 +52,12 @@ func (a *configAPI) rollbackOrPlan(body []byte, mode configMode) (configDo, erro
 	if mode.dryRun {
 		do = a.configurer.PlanRollback
 	}
-	return func(ctx context.Context) (*config.Result, error) {
-		return do(ctx, config.Rollback{
+	return func(ctx context.Context) (any, error) {
+		return wireResult(do(ctx, config.Rollback{
 			Version:    request.Version,
 			Provenance: pushedNow(),
 			IfVersion:  request.IfVersion,
 			Strict:     mode.strict,
-		})
+		}))
 	}, nil
 }

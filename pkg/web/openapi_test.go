@@ -64,7 +64,9 @@ func TestOpenAPI_SchemasAreTheWireTypes(t *testing.T) {
 		reflect.TypeFor[client.Explanations](), reflect.TypeFor[client.Explanation](), reflect.TypeFor[client.ExplainedRule](),
 		reflect.TypeFor[client.ExplainedRoute](), reflect.TypeFor[client.ExplainedSilence](), reflect.TypeFor[client.ExplainedInhibition](),
 		reflect.TypeFor[client.ExplainedIntegration](), reflect.TypeFor[client.Health](), reflect.TypeFor[client.PartHealth](),
-		reflect.TypeFor[client.HealthProblem](),
+		reflect.TypeFor[client.HealthProblem](), reflect.TypeFor[client.SiteConfigResult](), reflect.TypeFor[client.ConfigProblem](),
+		reflect.TypeFor[client.TestNotificationRequest](), reflect.TypeFor[client.TestNotificationResult](), reflect.TypeFor[client.TestedReceiver](),
+		reflect.TypeFor[client.TestedIntegration](),
 	}
 	require.Len(t, schemas, len(types))
 	for _, typ := range types {
@@ -92,8 +94,8 @@ func TestOpenAPI_SchemasAreTheWireTypes(t *testing.T) {
 
 func fields(typ reflect.Type) func(func(reflect.StructField) bool) {
 	return func(yield func(reflect.StructField) bool) {
-		for field := range typ.Fields() {
-			if !yield(field) {
+		for _, field := range reflect.VisibleFields(typ) {
+			if !field.Anonymous && !yield(field) {
 				return
 			}
 		}

@@ -42,12 +42,12 @@ func registerAlertmanagerProbes(r *route.Router, readiness func() client.Readine
 func (s *Server) serveReady(w http.ResponseWriter, _ *http.Request) {
 	readiness := s.readiness()
 	if readiness.Ready {
-		fmt.Fprintf(w, "%s is Ready.\n", s.opts.AppName)
+		fmt.Fprintln(w, strings.Join(append([]string{s.opts.AppName + " is Ready."}, readiness.Detail...), "\n"))
 		return
 	}
 	setStopping(w, readiness)
 	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprintln(w, strings.Join(readiness.Reasons, "\n"))
+	fmt.Fprintln(w, strings.Join(append(readiness.Reasons, readiness.Detail...), "\n"))
 }
 
 // serveReadiness is the same for programs.
@@ -76,7 +76,15 @@ func (s *Server) readiness() client.Readiness {
 	if reasons == nil {
 		reasons = []string{}
 	}
-	return client.Readiness{Ready: len(reasons) == 0, Stopping: stopping, Reasons: reasons}
+	return client.Readiness{Ready: len(reasons) == 0, Stopping: stopping, Reasons: reasons, Detail: s.detail()}
+}
+
+// detail is what else is to be told with readiness.
+func (s *Server) detail() []string {
+	if s.deps.Detail == nil {
+		return nil
+	}
+	return s.deps.Detail()
 }
 
 // whenReady answers as Prometheus does (testReady of web/web.go) until the server

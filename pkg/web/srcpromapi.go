@@ -26,11 +26,13 @@ func (s *Server) endpoints() []endpoint {
 	}
 	alerts := &alertsAPI{history: s.deps.History, explain: s.deps.Explain, readiness: s.readiness}
 	tests := &testAPI{configuration: configuration, candidates: s.opts.EnableConfigAPI, test: s.deps.TestNotification}
+	siteConfig := &siteConfigAPI{configAPI: configuration, push: s.deps.Push}
 	return []endpoint{
 		{http.MethodGet, "/config", s.whenConfigAPI(configuration.get)},
 		{http.MethodPost, "/config", s.whenConfigAPI(configuration.post)},
 		{http.MethodGet, "/config/history", configuration.history},
 		{http.MethodPost, "/config/rollback", s.whenConfigAPI(configuration.rollback)},
+		{http.MethodPost, "/siteconfig", s.whenConfigAPI(siteConfig.post)},
 		{http.MethodGet, "/history", alerts.serveHistory},
 		{http.MethodGet, "/explain", alerts.serveExplain},
 		{http.MethodPost, "/test-notification", tests.post},

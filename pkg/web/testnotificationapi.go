@@ -53,10 +53,10 @@ func (a *testAPI) post(w http.ResponseWriter, r *http.Request) {
 
 func (a *testAPI) read(w http.ResponseWriter, r *http.Request) (client.TestNotificationRequest, *refusal) {
 	var request client.TestNotificationRequest
-	if p := parseParams(r.URL.RawQuery, nil); p.err != nil {
-		return request, &refusal{http.StatusBadRequest, p.err.Error()}
+	if r.URL.RawQuery != "" {
+		return request, &refusal{http.StatusBadRequest, "query string: want none, what is asked for is in the body"}
 	}
-	body, wrong := a.configuration.readBody(w, r)
+	body, wrong := a.configuration.readBody(w, r, mediaJSON)
 	if wrong != nil {
 		return request, wrong
 	}
