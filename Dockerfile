@@ -6,8 +6,12 @@ FROM ${BASE_IMAGE}
 
 COPY LICENSE NOTICE /licenses/
 COPY --chmod=0755 bin/srcprom /bin/srcprom
-# An empty directory, so that a new volume belongs to the user below.
-COPY --chown=100:101 bin/prometheus/ /prometheus/
+# What runs until an operator mounts something at /sg_prometheus_add_ons.
+COPY --chmod=0755 packaging/sg_config_prometheus/ /sg_config_prometheus/
+# Empty directories, so that new volumes belong to the user below. Nothing is written
+# to the second one: what an Alertmanager has left in it is imported.
+COPY --chown=100:101 bin/empty/ /prometheus/
+COPY --chown=100:101 bin/empty/ /alertmanager/
 
 # As in the sourcegraph/prometheus image, whose volumes are opened as they are.
 # In numbers: the base need not know the names, and Kubernetes can tell that this

@@ -12,6 +12,9 @@ KILLS    ?= 1000
 TESTFLAGS ?=
 TESTPKGS  ?= ./...
 
+# What Go code is made of; a path is also the name that the program knows it by.
+PROTOS := pkg/siteconfig/internal/configpb/config.proto pkg/internal/frontend/frontendpb/frontend.proto
+
 VERSION    ?= $(or $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//'),0.0.0-dev)
 REVISION   ?= $(or $(shell git rev-parse HEAD 2>/dev/null),unknown)
 BRANCH     ?= $(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown)
@@ -56,7 +59,7 @@ build-lean: ## Build bin/srcprom-lean: static, file, http, dns and kubernetes di
 
 .PHONY: image
 image: build ## Build the container image srcprom:VERSION (BASE_IMAGE=… for another base)
-	mkdir -p bin/prometheus
+	mkdir -p bin/empty
 	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag srcprom:$(VERSION) .
 
 # --- Change it
@@ -93,13 +96,14 @@ fmt: .tools/bin/golangci-lint ## Format all Go code
 	@cd bench; ../.tools/bin/golangci-lint fmt --config ../.golangci.yml ./...
 
 .PHONY: generate
-generate: ## Write docs/flags.md from the tables of flags; a test fails where it differs
+generate: ## Write docs/flags.md from the tables of flags, and Go code from .proto files
 	$(STATIC) $(GO) test -tags lean ./cmd/srcprom -run TestDocumentation -update
+	$(STATIC) $(GO) run -C tools/protobuf . $(CURDIR) $(PROTOS)
 
 .PHONY: check-tidy
 check-tidy: ## Fail if `go mod tidy` would change anything
 	@echo '== check-tidy'
-	@for dir in . bench; do (cd $$dir; $(GO) mod tidy -diff); done
+	@for dir in . bench tools/protobuf; do (cd $$dir; $(GO) mod tidy -diff); done
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for FUZZTIME (5s)

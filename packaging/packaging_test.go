@@ -12,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	amconfig "github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/common/model"
+	promconfig "github.com/prometheus/prometheus/config"
+	_ "github.com/prometheus/prometheus/discovery/file" // for the job of operators' targets
 	"github.com/stretchr/testify/require"
 )
 
@@ -78,6 +82,48 @@ func TestDockerfile_CopiesWhatTheContextHas(t *testing.T) {
 			require.Contains(t, let, "!"+strings.TrimSuffix(source, "/"))
 		}
 	}
+}
+
+// What is there when a volume is mounted for the first time decides who owns it.
+func TestDockerfile_DirectoriesThatVolumesAreMountedAtBelongToTheUser(t *testing.T) {
+	owned := map[string]bool{}
+	for _, i := range dockerfile(t) {
+		if args := strings.Fields(i.args); i.name == "COPY" && args[0] == "--chown=100:101" {
+			owned[args[len(args)-1]] = true
+		}
+	}
+	require.Equal(t, map[string]bool{"/prometheus/": true, "/alertmanager/": true}, owned)
+}
+
+// The baked configuration is that of the old image, as dashboards and alerts know
+// its jobs, and it is at the places where the program looks for it.
+func TestImage_BakedConfigurationIsThatOfTheOldImage(t *testing.T) {
+	text := only(t, slices.DeleteFunc(dockerfile(t), func(i instruction) bool {
+		return i.name != "COPY" || !strings.Contains(i.args, "sg_config_prometheus")
+	}), "COPY")
+	require.Equal(t, "--chmod=0755 packaging/sg_config_prometheus/ /sg_config_prometheus/", text)
+
+	prom, err := promconfig.LoadFile("sg_config_prometheus/prometheus.yml", false, nil)
+	require.NoError(t, err)
+	require.Equal(t, model.Duration(30*time.Second), prom.GlobalConfig.ScrapeInterval)
+	require.Equal(t, model.Duration(30*time.Second), prom.GlobalConfig.EvaluationInterval)
+	require.Equal(t, model.Duration(10*time.Second), prom.GlobalConfig.ScrapeTimeout)
+	require.Equal(t, []string{"sg_config_prometheus/*_rules.yml", "/sg_prometheus_add_ons/*_rules.yml"}, prom.RuleFiles)
+	require.Len(t, prom.AlertingConfig.AlertmanagerConfigs, 1)
+	require.Equal(t, "/alertmanager", prom.AlertingConfig.AlertmanagerConfigs[0].PathPrefix)
+	jobs, err := prom.GetScrapeConfigs()
+	require.NoError(t, err)
+	paths := map[string]string{}
+	for _, job := range jobs {
+		paths[job.JobName] = job.MetricsPath
+	}
+	require.Equal(t, map[string]string{"builtin-prometheus": "/metrics", "builtin-alertmanager": "/alertmanager/metrics", "sg": "/metrics"}, paths)
+
+	am, err := amconfig.LoadFile("sg_config_prometheus/alertmanager.yml")
+	require.NoError(t, err)
+	require.Equal(t, "src-noop-receiver", am.Route.Receiver)
+	require.Empty(t, am.Route.Routes)
+	require.Len(t, am.Receivers, 1)
 }
 
 // unit returns the settings of srcprom.service. A repeated one has several values.

@@ -15,7 +15,7 @@ import (
 // be meant, the first that is there, or that was there when the configuration was
 // accepted. Without the latter a file that has gone would take what it said with
 // it, delivery included; named, its accepted version goes on running.
-func (s *settings) findFiles(given givenFiles, env *environment, exists func(string) bool) {
+func (s *settings) findFiles(given map[string]bool, env *environment, exists func(string) bool) {
 	accepted := sync.OnceValue(func() config.Documents {
 		return acceptedDocuments(filepath.Join(s.server.Storage.Dir, "srcprom", "state.db"))
 	})
@@ -28,10 +28,10 @@ func (s *settings) findFiles(given givenFiles, env *environment, exists func(str
 		}
 		return paths[i]
 	}
-	if !given.prometheus {
+	if !given["config.file"] {
 		s.server.ConfigFile = find(config.PrometheusDocument, prometheusFiles)
 	}
-	if given.alertmanager {
+	if given["alertmanager.config.file"] {
 		return
 	}
 	files := alertmanagerFiles

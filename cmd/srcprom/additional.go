@@ -11,14 +11,7 @@ import (
 // command line. A flag that takes one value and is given in both is taken from
 // the command line, since it could not be repeated; that is said.
 func (f *flags) merge(environment []environmentFlags, args []string) ([]string, error) {
-	given := map[string]bool{}
-	// A mistake on the command line is reported when all of it is parsed.
-	onLine, _ := f.app.ParseContext(args)
-	for _, element := range onLine.Elements {
-		if clause, ok := element.Clause.(*kingpin.FlagClause); ok {
-			given[clause.Model().Name] = true
-		}
-	}
+	given := f.given(args)
 	var merged []string
 	for _, variable := range environment {
 		parsed, err := f.app.ParseContext(variable.args)

@@ -16,6 +16,7 @@ import (
 	"github.com/sourcegraph/srcprom/pkg/alerting"
 	"github.com/sourcegraph/srcprom/pkg/config"
 	"github.com/sourcegraph/srcprom/pkg/scrape"
+	"github.com/sourcegraph/srcprom/pkg/siteconfig"
 )
 
 // check checks files as the server would read them, and everything they name. It
@@ -23,9 +24,12 @@ import (
 // code.
 func check(s *settings, stdout io.Writer) int {
 	alerting.InitMatchers(slog.New(slog.DiscardHandler), s.server.Alerting.Features)
-	c := &checker{out: stdout, parser: parser.NewParser(s.server.Storage.Parser), said: map[string]bool{}}
+	c := &checker{out: stdout, parser: parser.NewParser(s.server.Storage.Parser), site: s.siteConfig, said: map[string]bool{}}
 	if len(s.files) == 0 {
 		c.checkDefaults(config.Paths{Prometheus: s.server.ConfigFile, Alertmanager: s.server.AlertmanagerConfigFile})
+		if s.siteConfigOn && s.siteConfig.File != "" {
+			c.checkSite(s.siteConfig.File)
+		}
 	}
 	for _, file := range s.files {
 		c.checkFile(file)
@@ -40,6 +44,7 @@ func check(s *settings, stdout io.Writer) int {
 type checker struct {
 	out    io.Writer
 	parser parser.Parser
+	site   siteconfig.Options
 	said   map[string]bool // lines printed, since files may be named twice
 	wrong  bool
 }
@@ -52,7 +57,7 @@ func (c *checker) checkDefaults(paths config.Paths) {
 	c.check(paths, nil)
 }
 
-// checkFile checks a file of any of the three kinds.
+// checkFile checks a file of any of the kinds.
 func (c *checker) checkFile(path string) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -60,6 +65,8 @@ func (c *checker) checkFile(path string) {
 		return
 	}
 	switch kindOf(filepath.Base(path), string(text)) {
+	case config.SiteConfigDocument:
+		c.checkSite(path)
 	case config.AlertmanagerDocument:
 		c.check(config.Paths{Alertmanager: path}, nil)
 	case config.RulesPrefix:

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/sourcegraph/srcprom/pkg/siteconfig"
 	"github.com/sourcegraph/srcprom/pkg/srcprom"
 	"github.com/sourcegraph/srcprom/pkg/web"
 )
@@ -31,6 +32,8 @@ type settings struct {
 	archive string // of the restore command
 
 	server               srcprom.Options
+	siteConfig           siteconfig.Options
+	siteConfigOn         bool
 	engine               engineSettings
 	limits               limits
 	logLevel, logFormat  string
@@ -42,11 +45,12 @@ type settings struct {
 
 func defaultSettings() *settings {
 	s := &settings{
-		server:    srcprom.DefaultOptions(),
-		engine:    defaultEngineSettings(),
-		limits:    limits{procs: true, memory: true, ratio: 0.9},
-		logLevel:  "info",
-		logFormat: "logfmt",
+		server:     srcprom.DefaultOptions(),
+		siteConfig: siteconfig.DefaultOptions(),
+		engine:     defaultEngineSettings(),
+		limits:     limits{procs: true, memory: true, ratio: 0.9},
+		logLevel:   "info",
+		logFormat:  "logfmt",
 	}
 	s.server.Storage.Dir = "data/"
 	return s
@@ -55,8 +59,8 @@ func defaultSettings() *settings {
 // Where the sourcegraph/prometheus image keeps its configuration: what its
 // operator mounts wins over what it brings.
 var (
-	prometheusFiles   = []string{"/sg_prometheus_add_ons/prometheus.yml", "/sg_config_prometheus/prometheus.yml", "prometheus.yml"}
-	alertmanagerFiles = []string{"/sg_config_prometheus/alertmanager.yml", "alertmanager.yml"}
+	prometheusFiles   = []string{addOns + "/prometheus.yml", "/sg_config_prometheus/prometheus.yml", "prometheus.yml"}
+	alertmanagerFiles = []string{bakedAlertmanager, "alertmanager.yml"}
 )
 
 // newFlags returns the table of all flags, bound to s.
@@ -66,7 +70,7 @@ func newFlags(s *settings) *flags {
 	f.app.Version(versionText())
 	f.app.Command(commandRun, "Run the server. This is what happens when no command is named.")
 	f.app.Command(commandCheck, "Check configuration files, with everything they name, and exit with 1 if anything is wrong.").
-		Arg("file", "prometheus.yml, alertmanager.yml or a rule file, told apart by their content. Without any, those that the server would run with.").StringsVar(&s.files)
+		Arg("file", "prometheus.yml, alertmanager.yml, a rule file or a site configuration of Sourcegraph, told apart by their content. Without any, those that the server would run with.").StringsVar(&s.files)
 	f.addExplain(s)
 	f.addBackup(s)
 	f.app.Command(commandVersion, "Show the versions of this program and of the engines in it.")
@@ -79,6 +83,7 @@ func newFlags(s *settings) *flags {
 	f.addRules(&s.server.Rules)
 	f.addAlertmanager(&s.server.AlertmanagerConfigFile, &s.alertmanagerFeatures, &s.server.Alerting)
 	f.addHistory(&s.server.History)
+	f.addSiteConfig(&s.siteConfig)
 	f.addCluster(&s.server.Alerting.Cluster)
 	f.addDeprecated()
 	return f
@@ -102,8 +107,6 @@ func parse(args []string, lookup func(string) (string, bool), exists func(string
 	f := newFlags(s)
 	f.app.UsageWriter(os.Stdout)
 	f.setDefaults(env)
-	var given givenFiles
-	f.watchFiles(&given)
 	args, err = f.merge(env.flags, args)
 	if err != nil {
 		return nil, err
@@ -114,6 +117,7 @@ func parse(args []string, lookup func(string) (string, bool), exists func(string
 	for _, do := range f.rest {
 		do()
 	}
+	given := f.given(args)
 	if err := s.limits.validate(); err != nil {
 		return nil, err
 	}
@@ -123,6 +127,10 @@ func parse(args []string, lookup func(string) (string, bool), exists func(string
 	// Other commands, and a check of other files, have no use for these.
 	if s.command == commandRun || s.command == commandCheck && len(s.files) == 0 {
 		s.findFiles(given, env, exists)
+		s.findSnapshots(given, exists)
+	}
+	if err := s.followSiteConfig(given, env, exists); err != nil {
+		return nil, err
 	}
 	s.server.Alerting.Disabled = env.noAlertmanager
 	s.server.Web.InternalListenAddresses = uncovered(env.loopback, publicAddresses(&s.server.Web))
@@ -133,9 +141,9 @@ func parse(args []string, lookup func(string) (string, bool), exists func(string
 // withCommand names the command that is meant when none is. Kingpin's own default
 // commands swallow the error of a flag whose value is missing.
 func (f *flags) withCommand(args []string) []string {
-	given, _ := f.app.ParseContext(args)
-	asksForHelp := slices.ContainsFunc(given.Elements, func(e *kingpin.ParseElement) bool { return e.Clause == f.app.HelpFlag })
-	if given.SelectedCommand != nil || asksForHelp {
+	parsed, _ := f.app.ParseContext(args)
+	asksForHelp := slices.ContainsFunc(parsed.Elements, func(e *kingpin.ParseElement) bool { return e.Clause == f.app.HelpFlag })
+	if parsed.SelectedCommand != nil || asksForHelp {
 		return args
 	}
 	return append([]string{commandRun}, args...)
@@ -148,13 +156,17 @@ func (f *flags) setDefaults(env *environment) {
 	}
 }
 
-// givenFiles says which configuration files flags name. An empty name counts: it
-// asks for none.
-type givenFiles struct{ prometheus, alertmanager bool }
-
-func (f *flags) watchFiles(given *givenFiles) {
-	f.app.GetFlag("config.file").IsSetByUser(&given.prometheus)
-	f.app.GetFlag("alertmanager.config.file").IsSetByUser(&given.alertmanager)
+// given are the names of the flags that are among the arguments. One with an empty
+// value counts, too.
+func (f *flags) given(args []string) map[string]bool {
+	names := map[string]bool{}
+	parsed, _ := f.app.ParseContext(args) // a mistake is reported where all is parsed
+	for _, element := range parsed.Elements {
+		if clause, ok := element.Clause.(*kingpin.FlagClause); ok {
+			names[clause.Model().Name] = true
+		}
+	}
+	return names
 }
 
 // values are all flags with their values, as /api/v1/status/flags shows them.

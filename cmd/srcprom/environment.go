@@ -8,6 +8,9 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/sourcegraph/srcprom/pkg/siteconfig"
 )
 
 // variable is one variable of the environment that the program reads.
@@ -41,9 +44,52 @@ func variables() []variable {
 			return nil
 		}},
 		{"DISABLE_ALERTMANAGER", false, "Exactly `true` turns the built-in Alertmanager off.", func(e *environment, v string) error {
-			e.noAlertmanager = v == "true"
+			if e.noAlertmanager = v == "true"; e.noAlertmanager {
+				e.sourcegraph.off = "DISABLE_ALERTMANAGER=true"
+			}
 			return nil
 		}},
+		{"DISABLE_SOURCEGRAPH_CONFIG", false, "Exactly `true` turns the site configuration off: alertmanager.yml holds as it is.", func(e *environment, v string) error {
+			if v == "true" && e.sourcegraph.off == "" {
+				e.sourcegraph.off = "DISABLE_SOURCEGRAPH_CONFIG=true"
+			}
+			return nil
+		}},
+		{"SRC_FRONTEND_INTERNAL", true, "Switches the site configuration on. Default of `--siteconfig.url`, which is `" + defaultFrontend + "` where `" + addOns + "` exists.", func(e *environment, v string) error {
+			e.sourcegraph.asked = true
+			e.defaults["siteconfig.url"] = v
+			return nil
+		}},
+		{"CONFIGURATION_MODE", false, "`empty` means that no site configuration is fetched, unless `--siteconfig.url` is on the command line.", func(e *environment, v string) error {
+			e.sourcegraph.unread = v == "empty"
+			return nil
+		}},
+		{"OPSGENIE_API_KEY", false, "For Opsgenie notifiers of the site configuration that have no key of their own.", func(e *environment, v string) error {
+			return e.setSourcegraph(func(o *siteconfig.Options) { o.OpsgenieAPIKey = v })
+		}},
+		{"INCIDENT_IO_ALERT_SOURCE_TOKEN", false, "For incident.io notifiers of the site configuration that have no token of their own.", func(e *environment, v string) error {
+			return e.setSourcegraph(func(o *siteconfig.Options) { o.IncidentIOToken = v })
+		}},
+		{"SRC_GRPC_ENABLE_CONF", true, "`true` makes `grpc` the default of `--siteconfig.protocol`. Anything else leaves it as it is, since newer frontends answer nothing but gRPC.", func(e *environment, v string) error {
+			if yes, err := strconv.ParseBool(v); err == nil && yes {
+				e.defaults["siteconfig.protocol"] = siteconfig.ProtocolGRPC
+			}
+			return nil
+		}},
+		retry("SRC_GRPC_RETRY_DELAY_BASE", "The first delay before a call over gRPC is repeated is at most this long, each further one at most twice the one before. 50ms by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.GRPCRetry.DelayBase }),
+		retry("SRC_GRPC_RETRY_MAX_ATTEMPTS", "Maximum number of such calls for one fetch. 20 by default.",
+			parseNumber, func(o *siteconfig.Options) *int { return &o.GRPCRetry.MaxAttempts }),
+		retry("SRC_GRPC_RETRY_MAX_DURATION", "Time after which none is repeated. 3s by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.GRPCRetry.MaxDuration }),
+		retry("SRC_HTTP_CLI_INTERNAL_RETRY_DELAY_BASE", "As SRC_GRPC_RETRY_DELAY_BASE, over HTTP. 50ms by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.HTTPRetry.DelayBase }),
+		retry("SRC_HTTP_CLI_INTERNAL_RETRY_DELAY_MAX", "Longest of these delays. 1s by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.HTTPRetry.DelayMax }),
+		retry("SRC_HTTP_CLI_INTERNAL_RETRY_MAX_ATTEMPTS", "As SRC_GRPC_RETRY_MAX_ATTEMPTS, over HTTP. 20 by default.",
+			parseNumber, func(o *siteconfig.Options) *int { return &o.HTTPRetry.MaxAttempts }),
+		retry("SRC_HTTP_CLI_INTERNAL_RETRY_AFTER_MAX_DURATION", "Longest time that an answer may ask for with Retry-After. 3s by default.",
+			parseDuration, func(o *siteconfig.Options) *time.Duration { return &o.HTTPRetry.AfterMaxDuration }),
 		{"PROMETHEUS_ADDITIONAL_FLAGS", false, "Flags, separated by white space, without quoting. One that takes a single value and is on the command line too is left out, with a warning.", func(e *environment, v string) error {
 			e.flags = append(e.flags, environmentFlags{"PROMETHEUS_ADDITIONAL_FLAGS", strings.Fields(v)})
 			return nil
@@ -80,6 +126,7 @@ type environment struct {
 	loopback       []string          // further addresses to listen on
 	noAlertmanager bool
 	flags          []environmentFlags
+	sourcegraph    sourcegraph
 	warnings       []string
 }
 
@@ -133,6 +180,39 @@ func (e *environment) addLoopback(value string) error {
 	port, err := parsePort(value)
 	e.loopback = append(e.loopback, "127.0.0.1:"+port)
 	return err
+}
+
+// setSourcegraph keeps for later what is to be done with the options of the site
+// configuration.
+func (e *environment) setSourcegraph(set func(*siteconfig.Options)) error {
+	e.sourcegraph.set = append(e.sourcegraph.set, set)
+	return nil
+}
+
+// retry is a variable that says how the fetching of the site configuration is
+// repeated.
+func retry[T any](name, help string, parse func(string) (T, error), field func(*siteconfig.Options) *T) variable {
+	return variable{name, true, help, func(e *environment, text string) error {
+		value, err := parse(text)
+		if err != nil {
+			return err
+		}
+		return e.setSourcegraph(func(o *siteconfig.Options) { *field(o) = value })
+	}}
+}
+
+func parseNumber(text string) (int, error) {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fmt.Errorf("not a number: %q", text)
+	}
+	return n, nil
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	var d duration
+	err := d.Set(text)
+	return time.Duration(d), err
 }
 
 func parsePort(text string) (string, error) {

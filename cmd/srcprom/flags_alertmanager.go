@@ -13,8 +13,8 @@ import (
 func (f *flags) addAlertmanager(configFile *string, features *[]string, o *alerting.Options) {
 	f.group("Alerting", "Alertmanager's own flags, with `--alertmanager.` in front of their names.")
 	f.text("alertmanager.config.file", "Path of alertmanager.yml. Without it, ./alertmanager.yml where that exists; else alerts are shown, and are delivered to nobody.", configFile).PlaceHolder("<path>")
-	f.text("alertmanager.storage.path", "Data directory of an Alertmanager whose silences and notification log are imported, once.", &o.ImportDir).PlaceHolder("<path>")
-	f.duration("alertmanager.data.retention", "How long to keep silences after their end, and at least to remember which notifications were sent.", &o.Retention)
+	f.text("alertmanager.storage.path", "Data directory of an Alertmanager whose silences and notification log are imported, once. Without it, `"+oldSnapshots+"` where one has left them.", &o.ImportDir).PlaceHolder("<path>")
+	f.duration("alertmanager.data.retention", "How long to keep silences after their end, and at least to remember which notifications were sent. 1w with the site configuration of a Sourcegraph instance.", &o.Retention)
 	f.duration("alertmanager.data.maintenance-interval", "Interval between garbage collections of silences and notification log.", &o.MaintenanceInterval)
 	f.integer("alertmanager.silences.max-silences", "Maximum number of silences, expired ones included. 0 means no limit.", &o.MaxSilences)
 	f.integer("alertmanager.silences.max-silence-size-bytes", "Maximum size of a silence in bytes. 0 means no limit.", &o.MaxSilenceSizeBytes)

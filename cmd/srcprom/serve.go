@@ -56,6 +56,10 @@ func start(ctx context.Context, s *settings, signals *signals, log *slog.Logger,
 		setGOGC(e.Prometheus.Runtime.GoGC, log)
 		setLevel(level, string(e.Prometheus.Runtime.LogLevel))
 	}
+	var err error
+	if opts.Source, err = s.source(log, opts.Registry); err != nil {
+		return err
+	}
 	server, err := srcprom.New(opts)
 	if err != nil {
 		return err

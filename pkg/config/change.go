@@ -49,6 +49,8 @@ type Result struct {
 	Changes []string
 	// SetAside lists all entries that do not run as written, not only new ones.
 	SetAside []SetAside
+	// Problems are Effective.Problems.
+	Problems []string
 	Warnings []string
 }
 

@@ -114,6 +114,9 @@ func (b *integrationBench) document(e entry, node *yaml.Node) *yaml.Node {
 
 // standing returns the last accepted version of an integration, if there is one.
 func (b *integrationBench) standing(e entry) (string, *yaml.Node) {
+	if b.l.isOverlaid(Integration{Receiver: e.receiver, Type: e.kind, Index: e.index}) {
+		return "", nil // what the operator had under that name is something else
+	}
 	for _, text := range b.l.candidates(AlertmanagerDocument, e, splitIntegrations) {
 		node, err := parseNodes(text)
 		if err != nil {

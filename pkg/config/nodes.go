@@ -179,8 +179,8 @@ func mapLines(from *yaml.Node, text string) lineMap {
 }
 
 func (m lineMap) pair(from, to *yaml.Node) {
-	if _, known := m[to.Line]; !known && from.Line > 0 {
-		m[to.Line] = from.Line
+	if m[to.Line] == 0 {
+		m[to.Line] = from.Line // 0 for a node that nobody wrote
 	}
 	for i := range min(len(from.Content), len(to.Content)) {
 		m.pair(from.Content[i], to.Content[i])

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"sync"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -32,6 +34,10 @@ type Overlaid struct {
 	// Root is the alertmanager document that is to run. Nodes that are the operator's
 	// keep their lines.
 	Root *yaml.Node
+	// Under is what of the operator's document runs under it. It must be able to run
+	// alone, or else the document is refused. It shares no node with Root. Nil means that there
+	// is none, or that Root is it.
+	Under *yaml.Node
 	// Problems are the entries of the source's document, or of the operator's under
 	// it, that could not be used, in words for who wrote them.
 	Problems []string
@@ -56,6 +62,9 @@ func (l *loader) overlay(doc Document) (text string, ok bool) {
 		Root:       root,
 		Provenance: doc.Provenance,
 	})
+	if over.Under != nil && !l.runsAlone(over.Under) {
+		return "", false
+	}
 	text, err = encodeNode(over.Root)
 	if err != nil {
 		l.refuse(AlertmanagerDocument, err, nil)
@@ -63,8 +72,30 @@ func (l *loader) overlay(doc Document) (text string, ok bool) {
 	}
 	l.out.Problems = over.Problems
 	l.lost = over.Lost
-	l.origin = mapLines(over.Root, text)
+	l.origin = sync.OnceValue(func() lineMap { return mapLines(over.Root, text) })
 	return text, true
+}
+
+// runsAlone refuses a document that could not run without what is laid over it,
+// which may hide its faults. Its integrations do not matter: each of them can be set
+// aside.
+func (l *loader) runsAlone(root *yaml.Node) bool {
+	splitIntegrations(root)
+	text, err := encodeNode(root)
+	if err == nil {
+		_, err = l.parseAlertmanager(text)
+	}
+	if err != nil {
+		l.refuse(AlertmanagerDocument, err, mapLines(root, text))
+		return false
+	}
+	return true
+}
+
+// isOverlaid tells whether an integration comes from the source, and not from the
+// operator.
+func (l *loader) isOverlaid(integration Integration) bool {
+	return l.lost != nil && l.lost(integration) != ""
 }
 
 // lostProblems tells of the integrations that the engine has refused, in the

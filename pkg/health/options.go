@@ -71,6 +71,15 @@ type Check struct {
 	Look func() []client.HealthProblem
 }
 
+// Alert is an alert that a [Check] may raise, as people read about it.
+type Alert struct {
+	Name string
+	// Level is "critical" or "warning"; "none" for the one that always fires.
+	Level string
+	// When it fires, and what to do then.
+	When, Remedy string
+}
+
 // Deps are what a Monitor needs of others.
 type Deps struct {
 	// Checks look at the parts, in the order in which they are shown.

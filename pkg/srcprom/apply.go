@@ -199,6 +199,7 @@ func (s *Server) result(p *plan) *config.Result {
 		Version:  s.running.Load().accepted.Version,
 		Changes:  p.changes,
 		SetAside: p.next.SetAside,
+		Problems: p.next.Problems,
 		Warnings: p.next.Warnings,
 	}
 }

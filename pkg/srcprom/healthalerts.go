@@ -8,13 +8,7 @@ import (
 )
 
 // HealthAlert is an alert that a server raises about itself, without rules.
-type HealthAlert struct {
-	Name string
-	// Level is "critical" or "warning"; "none" for the one that always fires.
-	Level string
-	// When it fires, and what to do then.
-	When, Remedy string
-}
+type HealthAlert = health.Alert
 
 // The levels of problems.
 const (
@@ -45,79 +39,79 @@ func HealthAlerts() []HealthAlert {
 	const critical, warning = levelCritical, levelWarning
 	return []HealthAlert{
 		{
-			alertConfigurationRefused, warning,
-			"The configuration that was applied or reloaded last was refused; what ran before goes on running.",
-			"Correct what the error names, and apply it again.",
+			Name: alertConfigurationRefused, Level: warning,
+			When:   "The configuration that was applied or reloaded last was refused; what ran before goes on running.",
+			Remedy: "Correct what the error names, and apply it again.",
 		},
 		{
-			alertConfigurationSetAside, warning,
-			"Entries of the configuration do not run as they are written; their last accepted version runs where there was one.",
-			"Correct the entries that are named, and reload.",
+			Name: alertConfigurationSetAside, Level: warning,
+			When:   "Entries of the configuration do not run as they are written; their last accepted version runs where there was one.",
+			Remedy: "Correct the entries that are named, and reload.",
 		},
 		{
-			alertStateNotWritable, critical,
-			"The state file cannot be written: silences are refused, and a crash would repeat notifications.",
-			"Free some space on its disk, or make it writable; it is tried again each second.",
+			Name: alertStateNotWritable, Level: critical,
+			When:   "The state file cannot be written: silences are refused, and a crash would repeat notifications.",
+			Remedy: "Free some space on its disk, or make it writable; it is tried again each second.",
 		},
 		{
-			alertStateDamaged, warning,
-			"The state file was damaged, and records of it are lost. It fires for a day after the start.",
-			"Look whether silences are missing; replace the disk if it is at fault. A backup can be restored.",
+			Name: alertStateDamaged, Level: warning,
+			When:   "The state file was damaged, and records of it are lost. It fires for a day after the start.",
+			Remedy: "Look whether silences are missing; replace the disk if it is at fault. A backup can be restored.",
 		},
 		{
-			alertStorageFailing, critical,
-			"The metrics storage could not write, compact or read, within the last five minutes.",
-			"Look for the reason in the log; a full disk is the usual one. Until then samples are lost.",
+			Name: alertStorageFailing, Level: critical,
+			When:   "The metrics storage could not write, compact or read, within the last five minutes.",
+			Remedy: "Look for the reason in the log; a full disk is the usual one. Until then samples are lost.",
 		},
 		{
-			alertStorageDamaged, warning,
-			"The metrics storage found damage, and left out what was damaged, within the last hour.",
-			"Look at the disk; samples of the last hours may be missing.",
+			Name: alertStorageDamaged, Level: warning,
+			When:   "The metrics storage found damage, and left out what was damaged, within the last hour.",
+			Remedy: "Look at the disk; samples of the last hours may be missing.",
 		},
 		{
-			alertDiscoveryFailing, warning,
-			"Service discovery failed, or targets could not be made of what it found, within the last five minutes.",
-			"Look for the reason in the log; until then new targets are not scraped.",
+			Name: alertDiscoveryFailing, Level: warning,
+			When:   "Service discovery failed, or targets could not be made of what it found, within the last five minutes.",
+			Remedy: "Look for the reason in the log; until then new targets are not scraped.",
 		},
 		{
-			alertRulesFailing, critical,
-			"Rules of a group could not be evaluated twice in a row or more.",
-			"Correct the rules, or lift the limit that their queries exceed; their alerts do not fire until then.",
+			Name: alertRulesFailing, Level: critical,
+			When:   "Rules of a group could not be evaluated twice in a row or more.",
+			Remedy: "Correct the rules, or lift the limit that their queries exceed; their alerts do not fire until then.",
 		},
 		{
-			alertRuleGroupLate, warning,
-			"A group takes longer than its interval: three evaluations or more were left out.",
-			"Split the group, make its queries cheaper, or its interval longer.",
+			Name: alertRuleGroupLate, Level: warning,
+			When:   "A group takes longer than its interval: three evaluations or more were left out.",
+			Remedy: "Split the group, make its queries cheaper, or its interval longer.",
 		},
 		{
-			alertReceiverFailing, critical,
-			"Notifications through an integration of a receiver were given up, or have failed for a minute, and none has been delivered since.",
-			"Correct the receiver, or repair what it leads to; GET /api/srcprom/v1/history tells what was not delivered.",
+			Name: alertReceiverFailing, Level: critical,
+			When:   "Notifications through an integration of a receiver were given up, or have failed for a minute, and none has been delivered since.",
+			Remedy: "Correct the receiver, or repair what it leads to; GET /api/srcprom/v1/history tells what was not delivered.",
 		},
 		{
-			alertIntegrationLost, critical,
-			"An integration that routes lead to cannot be built, and had no accepted version: what only it would send is not sent.",
-			"Correct the integration, and reload.",
+			Name: alertIntegrationLost, Level: critical,
+			When:   "An integration that routes lead to cannot be built, and had no accepted version: what only it would send is not sent.",
+			Remedy: "Correct the integration, and reload.",
 		},
 		{
-			alertAlertsDropped, warning,
-			"Alerts for an external Alertmanager were dropped within the last five minutes.",
-			"Look whether it can be reached; the built-in one has those alerts.",
+			Name: alertAlertsDropped, Level: warning,
+			When:   "Alerts for an external Alertmanager were dropped within the last five minutes.",
+			Remedy: "Look whether it can be reached; the built-in one has those alerts.",
 		},
 		{
-			alertClusterPeersFailing, warning,
-			"Peers of the cluster do not answer.",
-			"Look whether they run and can be reached; until then notifications may be sent twice.",
+			Name: alertClusterPeersFailing, Level: warning,
+			When:   "Peers of the cluster do not answer.",
+			Remedy: "Look whether they run and can be reached; until then notifications may be sent twice.",
 		},
 		{
-			health.AlertCheckBroken, warning,
-			"A check of the server's own health broke down.",
-			"Report it, with the log; nobody knows how that part is.",
+			Name: health.AlertCheckBroken, Level: warning,
+			When:   "A check of the server's own health broke down.",
+			Remedy: "Report it, with the log; nobody knows how that part is.",
 		},
 		{
-			health.AlertDeadMansSwitch, "none",
-			"Always, where a receiver is named for it.",
-			"Nothing, as long as it is heard of. Once it is not, alerts are not delivered.",
+			Name: health.AlertDeadMansSwitch, Level: "none",
+			When:   "Always, where a receiver is named for it.",
+			Remedy: "Nothing, as long as it is heard of. Once it is not, alerts are not delivered.",
 		},
 	}
 }

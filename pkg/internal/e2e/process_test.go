@@ -41,6 +41,8 @@ type launch struct {
 	args    []string
 	env     []string
 	edit    func(*exec.Cmd)
+	// within carries out what starts the process; nil does so right here.
+	within func(func())
 }
 
 // start runs srcprom on a free port, with its data and its files in its working
@@ -64,7 +66,12 @@ func start(t *testing.T, l launch) *process {
 	if l.edit != nil {
 		l.edit(p.cmd)
 	}
-	require.NoError(t, p.cmd.Start())
+	if l.within == nil {
+		l.within = func(f func()) { f() }
+	}
+	var err error
+	l.within(func() { err = p.cmd.Start() })
+	require.NoError(t, err)
 	go func() {
 		defer close(p.exited)
 		_ = p.cmd.Wait() // the state tells

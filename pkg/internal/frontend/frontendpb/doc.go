@@ -1,0 +1,3 @@
+// Package frontendpb holds the messages in which a Sourcegraph frontend tells its
+// configuration.
+package frontendpb

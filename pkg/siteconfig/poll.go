@@ -1,0 +1,222 @@
+package siteconfig
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
+)
+
+const (
+	// lastReadKey is the key of [config.Change.LastRead] under which the text is known
+	// that the source has brought last. A configuration that is pushed stands until it
+	// brings another.
+	lastReadKey = "siteconfig"
+	// quiet is how long nothing is logged of a frontend that is not there.
+	quiet = 15 * time.Second
+	// repeatAfter is how often the same complaint is logged.
+	repeatAfter = time.Minute
+	// The time between two attempts to make the server run the same text doubles from
+	// one of these to the other.
+	leastBackoff = 5 * time.Second
+	mostBackoff  = 5 * time.Minute
+)
+
+// poller asks a source again and again, and makes the server run what it says.
+type poller struct {
+	*Subscriber
+	server Server
+	source source
+
+	refused *refused // nil when what was brought last runs
+
+	complained string // what was logged last; empty when all is well
+	at         time.Time
+}
+
+// refused is a text that does not run.
+type refused struct {
+	sum     string
+	invalid bool // it cannot be read
+	reason  string
+	again   time.Time // when it is tried anew
+	backoff time.Duration
+}
+
+func (p *poller) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		p.round(ctx)
+		p.source.wait(ctx, rand.N(p.opts.PollInterval))
+	}
+}
+
+func (p *poller) round(ctx context.Context) {
+	a, err := p.source.fetch(ctx)
+	switch {
+	case ctx.Err() != nil: // nothing is known
+	case err != nil:
+		p.failed(err)
+	case a.migrating:
+		p.migrating()
+	case a.site == "":
+		p.metrics.fetched(outcomeNoNews)
+		p.status.fail("the site configuration that was fetched is empty, which is taken for no news")
+	default:
+		p.take(ctx, a.site)
+	}
+}
+
+// failed notes that nothing was fetched. What cannot be reached is no trouble for a
+// while: everything is started together, and restarted.
+func (p *poller) failed(err error) {
+	p.metrics.fetched(outcomeFailed)
+	p.status.fail(err.Error())
+	failure := new(fetchError)
+	if errors.As(err, &failure) && failure.unreachable && time.Since(p.status.view().since()) < quiet {
+		return
+	}
+	if p.complains(err.Error()) {
+		p.log.Warn("The site configuration cannot be fetched; what was fetched last goes on running", "err", err)
+	}
+}
+
+// migrating notes that the frontend has nothing to tell because of an upgrade. What it
+// told before is as true as it was.
+func (p *poller) migrating() {
+	p.metrics.fetched(outcomeNoNews)
+	if p.status.view().success.IsZero() {
+		p.status.fail("the frontend waits for its databases to be migrated")
+		return
+	}
+	p.status.succeed(time.Now())
+}
+
+// take makes the server run a text, if it is another than the one before.
+func (p *poller) take(ctx context.Context, text string) {
+	sum := checksum(text)
+	p.brought.Store(&sum)
+	if lastRead(p.server) == sum {
+		p.metrics.fetched(outcomeUnchanged)
+		p.accepted()
+		return
+	}
+	if r := p.refused; r != nil && r.sum == sum && time.Now().Before(r.again) {
+		p.metrics.fetched(outcomeUnchanged)
+		p.tell()
+		return
+	}
+	document, err := p.overlay.Read(text)
+	if err != nil {
+		p.misread(sum, err)
+		return
+	}
+	p.apply(ctx, sum, document)
+}
+
+// misread notes a text that cannot be read. It stays so.
+func (p *poller) misread(sum string, err error) {
+	p.metrics.fetched(outcomeInvalid)
+	p.refused = &refused{sum: sum, invalid: true, reason: reasonOf(err), again: time.Now().Add(mostBackoff)}
+	p.tell()
+}
+
+// tell says why what was brought last does not run.
+func (p *poller) tell() {
+	r := p.refused
+	if r.invalid {
+		p.status.misread(r.reason)
+	} else {
+		p.status.refuse(r.reason)
+	}
+	switch said := p.complains(r.reason); {
+	case said && r.invalid:
+		p.log.Error("The site configuration cannot be read; the one before goes on running", "reason", r.reason)
+	case said:
+		p.log.Warn("The site configuration does not run; it is tried again", "reason", r.reason)
+	}
+}
+
+func (p *poller) apply(ctx context.Context, sum, document string) {
+	result, err := p.server.Apply(ctx, change(document, &sum))
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		p.metrics.fetched(outcomeRefused)
+		p.retryLater(sum, err)
+		p.tell()
+		return
+	}
+	p.metrics.fetched(outcomeApplied)
+	p.status.applied(result.Version)
+	p.accepted()
+}
+
+// accepted notes that what the source says runs.
+func (p *poller) accepted() {
+	p.status.succeed(time.Now())
+	p.refused = nil
+	if p.complained != "" {
+		p.log.Info("The site configuration that was fetched runs again")
+	}
+	p.complained = ""
+}
+
+// retryLater tries at the next poll, and ever more seldom while the text is the same.
+func (p *poller) retryLater(sum string, err error) {
+	next := &refused{sum: sum, reason: err.Error(), again: time.Now(), backoff: leastBackoff}
+	if r := p.refused; r != nil && r.sum == sum {
+		next.again = next.again.Add(r.backoff)
+		next.backoff = min(2*r.backoff, mostBackoff)
+	}
+	p.refused = next
+}
+
+// complains says whether it is time to log a complaint, which is once in a while as
+// long as it is the same.
+func (p *poller) complains(reason string) bool {
+	if reason == p.complained && time.Since(p.at) < repeatAfter {
+		return false
+	}
+	p.complained, p.at = reason, time.Now()
+	return true
+}
+
+// change sets the document; brought is what the source has brought last, nil for
+// nothing.
+func change(document string, brought *string) config.Change {
+	c := config.Change{
+		Documents:  map[string]*string{config.SiteConfigDocument: &document},
+		Provenance: config.Provenance{Source: config.SourceSiteConfig},
+	}
+	if brought != nil {
+		c.LastRead = map[string]string{lastReadKey: *brought}
+	}
+	return c
+}
+
+func lastRead(server Server) string {
+	current := server.Current()
+	if current == nil {
+		return ""
+	}
+	return current.LastRead[lastReadKey]
+}
+
+func checksum(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// reasonOf says in words why a text cannot be read, and where.
+func reasonOf(err error) string {
+	if fault := faultOf(err); fault.Line > 0 {
+		return fmt.Sprintf("line %d, %s", fault.Line, fault.Reason)
+	}
+	return err.Error()
+}
