@@ -22,9 +22,6 @@ func (s *settings) source(log *slog.Logger, registry prometheus.Registerer) (src
 	for _, alert := range srcprom.HealthAlerts() {
 		opts.OtherAlerts = append(opts.OtherAlerts, alert.Name)
 	}
-	for _, alert := range siteconfig.HealthAlerts() {
-		opts.OtherAlerts = append(opts.OtherAlerts, alert.Name)
-	}
 	sub, err := siteconfig.New(opts)
 	if err != nil {
 		return srcprom.Source{}, err

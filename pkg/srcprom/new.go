@@ -204,7 +204,7 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		History:      whenAlerting(s, s.alerting.History),
 		Backup:       s.Backup,
 		Explain:      whenAlerting(s, s.Explain),
-		AlertsStatus: whenAlerting(s, s.alerting.AlertsStatus),
+		AlertsStatus: whenAlerting(s, s.AlertsStatus),
 		Handlers:     s.opts.Source.Handlers,
 		Detail:       s.opts.Source.Detail,
 		Push:         s.push(),
