@@ -33,6 +33,21 @@ func TestHandler_AnswersUnavailableUntilConfiguredAndAfterStop(t *testing.T) {
 	require.Equal(t, "alerting is stopped\n", body)
 }
 
+func TestHandler_HidesTheHeadersOfMails(t *testing.T) {
+	h := running(t, `
+global: {smtp_smarthost: '127.0.0.1:1', smtp_from: a@example.com}
+route: {receiver: mail}
+receivers:
+  - name: mail
+    email_configs: [{to: b@example.com, headers: {subject: for all to see, X-Odd: not for all}}]
+`)
+	status, body := request(t, http.MethodGet, h.serve().URL+"/alertmanager/api/v2/status", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, "for all to see")
+	require.Contains(t, body, "X-Odd")
+	require.NotContains(t, body, "not for all")
+}
+
 func TestHandler_ServesAlertmanagersAPI(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL)+webhookReceiver("unused", "http://127.0.0.1:1"))
