@@ -87,9 +87,11 @@ func TestHandler_OwnAlertsAreNotStoredTwice(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL))
 	url := h.serve().URL + "/alertmanager/api/v2/alerts"
-	status, _ := request(t, http.MethodPost, url, alertsJSON("Own"), processHeader, h.external.processID)
-	require.Equal(t, http.StatusOK, status)
-	status, _ = request(t, http.MethodPost, url, alertsJSON("Foreign"), processHeader, "another")
+	for method, url := range map[string]string{http.MethodPost: url, "post": url, "Post": url + "/"} {
+		status, _ := request(t, method, url, alertsJSON("Own"), processHeader, h.external.processID)
+		require.Equal(t, http.StatusOK, status)
+	}
+	status, _ := request(t, http.MethodPost, url, alertsJSON("Foreign"), processHeader, "another")
 	require.Equal(t, http.StatusOK, status)
 	_, body := request(t, http.MethodGet, url, "")
 	require.NotContains(t, body, "Own")
