@@ -62,6 +62,7 @@ type engine struct {
 	stage     *stage
 	intake    *intake
 	queue     *handoff
+	tests     *testBench
 
 	durable
 	clusterCounters *counters.Registerer // see health.go
@@ -85,6 +86,7 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 		groups:      marker.NewGroupMarker(),
 		conns:       newConnections(),
 		stage:       newStage(),
+		tests:       newTestBench(),
 	}
 	defer func() {
 		if err != nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -93,6 +95,29 @@ func TestServer_ConfigurationThatIsRefusedOrSetAsideShows(t *testing.T) {
 	require.Equal(t, "rules/bad", aside.Problems[0].Subject)
 	require.Contains(t, aside.Problems[0].Summary, "bad")
 	server.Receiver.Await("another configuration", srcpromtest.Resolved("SrcpromConfigurationRefused"))
+}
+
+func TestServer_GlobThatMatchesNothingShowsAndWakesNobody(t *testing.T) {
+	dir := t.TempDir()
+	empty := fmt.Sprintf("rule_files: [ %q ]\nscrape_config_files: [ %q ]\n", filepath.Join(dir, "*_rules.yml"), filepath.Join(dir, "*_jobs.yml"))
+	server := srcpromtest.Start(t, watchful(), srcpromtest.WithPrometheusConfig(empty))
+	found := part(t, server.Health(), "configuration")
+	require.Equal(t, client.HealthDegraded, found.State)
+	require.Len(t, found.Problems, 2)
+	require.Equal(t, filepath.Join(dir, "*_jobs.yml"), found.Problems[0].Subject)
+	require.Contains(t, found.Problems[1].Summary, "rule_files matches no file")
+	require.Contains(t, found.Problems[1].Remedy, "reload")
+	for _, problem := range found.Problems {
+		require.Equal(t, "warning", problem.Level)
+		require.Empty(t, problem.Alert)
+	}
+
+	for _, name := range []string{"a_rules.yml", "a_jobs.yml"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	_, err := server.Apply(t.Context(), documents(map[string]string{config.PrometheusDocument: empty + "global: {}\n"}))
+	require.NoError(t, err)
+	require.Equal(t, client.HealthOK, part(t, server.Health(), "configuration").State)
 }
 
 func TestServer_ReceiverThatFailsShows(t *testing.T) {

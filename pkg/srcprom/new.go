@@ -204,10 +204,13 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		History:    whenAlerting(s, s.alerting.History),
 		Backup:     s.Backup,
 		Explain:    whenAlerting(s, s.Explain),
-		Handlers:   s.opts.Source.Handlers,
-		Detail:     s.opts.Source.Detail,
-		Push:       s.push(),
-		Features:   feats,
+
+		TestNotification: whenAlerting(s, s.TestNotification),
+
+		Handlers: s.opts.Source.Handlers,
+		Detail:   s.opts.Source.Detail,
+		Push:     s.push(),
+		Features: feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,
 			BuildUser: version.BuildUser, BuildDate: version.BuildDate, GoVersion: version.GoVersion,
