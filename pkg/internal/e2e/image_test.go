@@ -12,10 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
-	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/frontend"
 )
 
 // scrapedMetrics is what a part of Sourcegraph answers.
@@ -51,6 +52,13 @@ func (p *process) pools() []string {
 	return answer.Data.ScrapePools
 }
 
+// awaitPools waits until these scrape jobs run, and no others.
+func (p *process) awaitPools(want []string) {
+	p.t.Helper()
+	want = slices.Sorted(slices.Values(want))
+	p.await(fmt.Sprintf("the scrape jobs %v", want), func() bool { return slices.Equal(want, p.pools()) })
+}
+
 // activeTarget is one of /api/v1/targets.
 type activeTarget struct {
 	ScrapePool, ScrapeURL, Health, LastError string
@@ -70,8 +78,7 @@ func (p *process) targets() []activeTarget {
 // it: each job with all of its relabelling.
 func (p *process) requireLoaded(deployment string) {
 	p.t.Helper()
-	want := slices.Sorted(slices.Values(deploymentJobs[deployment]))
-	require.Equal(p.t, want, p.pools())
+	p.awaitPools(deploymentJobs[deployment])
 	var answer struct{ Data struct{ YAML string } }
 	p.getJSON("/api/v1/status/config", &answer)
 	running, err := promconfig.Load(answer.Data.YAML, nil)
@@ -181,8 +188,7 @@ func TestImage_WithoutAddOnsRunsTheBakedConfiguration(t *testing.T) {
 	c := newContainer(t)
 	p := c.run(nil)
 	p.awaitReady()
-	require.Equal(t, []string{"builtin-alertmanager", "builtin-prometheus", "sg"}, p.pools())
-	require.NotContains(t, p.log.String(), "level=error")
+	p.awaitPools([]string{"builtin-prometheus", "builtin-alertmanager", "sg"})
 	require.Contains(t, p.log.String(), `/sg_prometheus_add_ons/*_rules.yml`, "a glob that matches nothing is warned about, and no more")
 	_, status := p.get("/alertmanager/api/v2/status")
 	require.Contains(t, status, "src-noop-receiver")
@@ -207,7 +213,7 @@ func TestImage_NeedsNothingWritableButItsVolume(t *testing.T) {
 	c.readOnly()
 	p := c.run([]string{"SRC_FRONTEND_INTERNAL=sourcegraph-frontend-internal"})
 	p.awaitReady()
-	require.Equal(t, slices.Sorted(slices.Values(deploymentJobs["compose"])), p.pools())
+	p.awaitPools(deploymentJobs["compose"])
 	id := p.silence(t, "Kept")
 	p.stop()
 	p = c.run(nil)
@@ -257,5 +263,6 @@ func (c *container) sink() *sink {
 // frontend answers at the address that the Compose deployment names.
 func (c *container) frontend(site string) {
 	c.t.Helper()
-	_ = site
+	f := frontend.Start(c.t, frontend.Site(site))
+	c.bring(c.t, f.Address(), "127.0.0.1:3090")
 }
