@@ -104,9 +104,10 @@ func TestServer_GlobThatMatchesNothingShowsAndWakesNobody(t *testing.T) {
 	found := part(t, server.Health(), "configuration")
 	require.Equal(t, client.HealthDegraded, found.State)
 	require.Len(t, found.Problems, 2)
-	require.Equal(t, filepath.Join(dir, "*_jobs.yml"), found.Problems[0].Subject)
-	require.Contains(t, found.Problems[1].Summary, "rule_files matches no file")
-	require.Contains(t, found.Problems[1].Remedy, "reload")
+	require.Equal(t, filepath.Join(dir, "*_rules.yml"), found.Problems[0].Subject)
+	require.Contains(t, found.Problems[0].Summary, "rule_files matches no file")
+	require.Contains(t, found.Problems[0].Remedy, "reload")
+	require.Equal(t, filepath.Join(dir, "*_jobs.yml"), found.Problems[1].Subject)
 	for _, problem := range found.Problems {
 		require.Equal(t, "warning", problem.Level)
 		require.Empty(t, problem.Alert)
