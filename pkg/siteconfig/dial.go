@@ -19,10 +19,15 @@ const dialTimeout = 5 * time.Second
 // own errors tell it in words only.
 type dialer struct {
 	address *url.URL
+	tls     *tls.Config // for https
 
 	mu    sync.Mutex // guards what follows
 	err   error      // of the last dial
 	http1 *atomic.Bool
+}
+
+func newDialer(address *url.URL) *dialer {
+	return &dialer{address: address, tls: &tls.Config{NextProtos: []string{"h2", "http/1.1"}}}
 }
 
 // errNoHTTP2 is that of a server that will not speak HTTP/2 over TLS.
@@ -44,7 +49,7 @@ func (d *dialer) connect(ctx context.Context, address string) (net.Conn, error) 
 	if d.address.Scheme != "https" {
 		return plain.DialContext(ctx, "tcp", address)
 	}
-	secure := tls.Dialer{NetDialer: &plain, Config: &tls.Config{NextProtos: []string{"h2", "http/1.1"}, ServerName: d.address.Hostname()}}
+	secure := tls.Dialer{NetDialer: &plain, Config: d.tls}
 	conn, err := secure.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, err

@@ -30,12 +30,12 @@ const (
 type grpcFetcher struct {
 	address *url.URL
 	retry   retry
-	dialer  dialer
+	dialer  *dialer
 	conn    *grpc.ClientConn // nil when there is none
 }
 
 func newGRPC(address *url.URL, r GRPCRetry) *grpcFetcher {
-	return &grpcFetcher{address: address, retry: r.retry(), dialer: dialer{address: address}}
+	return &grpcFetcher{address: address, retry: r.retry(), dialer: newDialer(address)}
 }
 
 func (g *grpcFetcher) fetch(ctx context.Context) (answer, error) { return g.retry.do(ctx, g.call) }

@@ -205,14 +205,10 @@ func checksum(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// reasonOf leaves the name of the document out, which nobody has written.
+// reasonOf says in words why a text cannot be read, and where.
 func reasonOf(err error) string {
-	faults := config.Faults{}
-	if !errors.As(err, &faults) || len(faults) == 0 {
-		return err.Error()
+	if fault := faultOf(err); fault.Line > 0 {
+		return fmt.Sprintf("line %d, %s", fault.Line, fault.Reason)
 	}
-	if fault := faults[0]; fault.Line > 0 {
-		return fmt.Sprintf("line %d: %s", fault.Line, fault.Reason)
-	}
-	return faults[0].Reason
+	return err.Error()
 }

@@ -3,6 +3,7 @@ package siteconfig
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
@@ -15,7 +16,7 @@ import (
 func (s *Subscriber) Push(ctx context.Context, server Server, text string, dryRun bool) (*client.SiteConfigResult, error) {
 	document, err := s.overlay.Read(text)
 	if err != nil {
-		return nil, faultsOf(err)
+		return nil, config.Faults{faultOf(err)}
 	}
 	do := server.Apply
 	if dryRun {
@@ -31,12 +32,13 @@ func (s *Subscriber) Push(ctx context.Context, server Server, text string, dryRu
 	return wireResult(result), nil
 }
 
-// faultsOf makes a fault of the document of every error.
-func faultsOf(err error) error {
-	if faults := (config.Faults{}); errors.As(err, &faults) {
-		return faults
+// faultOf says where a text cannot be read, and why.
+func faultOf(err error) config.Fault {
+	fault := config.Fault{Document: config.SiteConfigDocument, Reason: err.Error()}
+	if at := (syntaxError{}); errors.As(err, &at) {
+		fault.Line, fault.Reason = at.line, fmt.Sprintf("column %d: %s", at.column, at.reason)
 	}
-	return config.Faults{{Document: config.SiteConfigDocument, Reason: err.Error()}}
+	return fault
 }
 
 func wireResult(r *config.Result) *client.SiteConfigResult {

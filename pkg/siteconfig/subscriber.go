@@ -71,7 +71,11 @@ func (s *Subscriber) Run(ctx context.Context, server Server) error {
 		return nil
 	}
 	s.resume(server.Current())
-	s.poll(ctx, server)
+	if !s.isWatched() {
+		<-ctx.Done()
+		return nil
+	}
+	s.poll(ctx, server, s.source())
 	return nil
 }
 
@@ -88,13 +92,8 @@ func (s *Subscriber) resume(current *config.Accepted) {
 	}
 }
 
-// poll asks the source until ctx is done; where there is none, it waits.
-func (s *Subscriber) poll(ctx context.Context, server Server) {
-	if !s.isWatched() {
-		<-ctx.Done()
-		return
-	}
-	from := s.source()
+// poll asks the source until ctx is done.
+func (s *Subscriber) poll(ctx context.Context, server Server, from source) {
 	defer from.close()
 	s.status.start(time.Now())
 	(&poller{Subscriber: s, server: server, source: from}).run(ctx)

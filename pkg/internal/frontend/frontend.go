@@ -39,6 +39,7 @@ type Frontend struct {
 	mu           sync.Mutex // guards what follows
 	listener     net.Listener
 	conns        []net.Conn
+	connected    int // that many connections were made
 	speaks       Protocols
 	next, always []Answer
 	calls        []Call
@@ -145,6 +146,13 @@ func (f *Frontend) Calls() []Call {
 	return slices.Clone(f.calls)
 }
 
+// Connections is how many connections were made so far.
+func (f *Frontend) Connections() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.connected
+}
+
 // Fetches is how many calls were made so far.
 func (f *Frontend) Fetches() int { return len(f.Calls()) }
 
@@ -181,6 +189,7 @@ func (f *Frontend) track(conn net.Conn) bool {
 		return false
 	}
 	f.conns = append(f.conns, conn)
+	f.connected++
 	return true
 }
 
