@@ -106,8 +106,9 @@ type loader struct {
 	faults Faults
 
 	// origin leads from the alertmanager document that is read to the one that an
-	// operator wrote; nil where they are the same. lost is [Overlaid.Lost].
-	origin lineMap
+	// operator wrote; nil where they are the same. It is made when something is wrong.
+	// lost is [Overlaid.Lost].
+	origin func() lineMap
 	lost   func(Integration) string
 	// secrets caches what must not be in a message, by document.
 	secrets map[string][]string
@@ -242,5 +243,5 @@ func (l *loader) written(line int) int {
 	if l.origin == nil {
 		return line
 	}
-	return l.origin.origin(line)
+	return l.origin().origin(line)
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"sync"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -70,7 +72,7 @@ func (l *loader) overlay(doc Document) (text string, ok bool) {
 	}
 	l.out.Problems = over.Problems
 	l.lost = over.Lost
-	l.origin = mapLines(over.Root, text)
+	l.origin = sync.OnceValue(func() lineMap { return mapLines(over.Root, text) })
 	return text, true
 }
 

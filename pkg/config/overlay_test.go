@@ -105,6 +105,48 @@ func TestLoad_OverlaidDocumentThatIsWrongIsRefusedAtTheOperatorsLine(t *testing.
 	require.Equal(t, AlertmanagerDocument, faults[0].Document)
 }
 
+// under is an overlay that hides the operator's route behind its own.
+type under struct{}
+
+func (under) Read(text string) (string, error) { return text, nil }
+
+func (under) Alertmanager(u Underlay) Overlaid {
+	return Overlaid{Root: siteNode("route: {receiver: none}\nreceivers: [{name: none}]\n"), Under: u.Root}
+}
+
+func TestLoad_OverlaidDocumentMustRunAlone(t *testing.T) {
+	for text, want := range map[string]Fault{
+		"receivers: [{name: ours}]\n":                                             {AlertmanagerDocument, 0, "no routes provided"},
+		"receivers: [{name: ours}]\nroute:\n  receiver: theirs\n":                 {AlertmanagerDocument, 3, `undefined receiver "theirs" used in route`},
+		"route:\n  receiver: ours\n  group_wait: soon\nreceivers: [{name: ours}]": {AlertmanagerDocument, 3, `not a valid duration string: "soon"`},
+		"receivers: {}\nroute: {receiver: ours}\n":                                {AlertmanagerDocument, 1, "cannot unmarshal !!map into []config.Receiver"},
+	} {
+		_, err := Load(overlaidDocuments(text, "{}"), LoadOptions{Overlay: under{}})
+		require.Equal(t, Faults{want}, err)
+	}
+	_, err := Load(overlaidDocuments(operatorDocument, "{}"), LoadOptions{Overlay: under{}})
+	require.NoError(t, err, "an integration can be set aside")
+}
+
+func TestLoad_RefusedIntegrationOfAnOverlayIsNoOperators(t *testing.T) {
+	docs := overlaidDocuments("route: {receiver: ours}\nreceivers:\n  - name: ours\n", `{"$secret": "http://127.0.0.1/"}`)
+	before := docs[AlertmanagerDocument]
+	before.Content = "route: {receiver: added}\nreceivers:\n  - name: added\n    webhook_configs: [{url: 'http://127.0.0.1/operators'}]\n"
+	refuse := func(receiver amconfig.Receiver, _ []Template) error {
+		if string(receiver.WebhookConfigs[0].URL) == "http://127.0.0.1/" {
+			return errors.New("no")
+		}
+		return nil
+	}
+	effective, err := Load(docs, LoadOptions{
+		Overlay: addedReceiver{}, CheckIntegration: refuse,
+		Previous: &Accepted{Documents: Documents{AlertmanagerDocument: before}},
+	})
+	require.NoError(t, err)
+	require.Empty(t, effective.Alertmanager.Receivers[0].WebhookConfigs)
+	require.Zero(t, effective.SetAside[0].Line, "nobody has written it")
+}
+
 func TestChange_OnlyItsSourceSetsTheSiteConfiguration(t *testing.T) {
 	text := "{}"
 	change := Change{Documents: map[string]*string{SiteConfigDocument: &text}, Provenance: Provenance{Source: SourceHTTP}}

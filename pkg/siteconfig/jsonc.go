@@ -87,8 +87,11 @@ func stripJSONC(text string) ([]byte, error) {
 			continue
 		case c == '"':
 			end = stringEnd(text, i)
-		case c == ',' && strings.IndexByte("\x00[{,:", previous) < 0:
+		case c == ',':
 			comma = i
+			if strings.IndexByte("\x00[{,:", previous) >= 0 {
+				comma = -1 // nothing is ahead of it
+			}
 		case (c == '}' || c == ']') && comma >= 0 && previous == ',':
 			blank(plain[comma : comma+1])
 		}
@@ -143,7 +146,10 @@ func whyInvalid(text string, plain []byte) error {
 	}
 	const ahead = "invalid character '"
 	reason, offset := syntax.Error(), int(syntax.Offset)
-	if strings.HasPrefix(reason, ahead) {
+	switch {
+	case strings.HasSuffix(reason, "max depth"):
+		return syntaxErrorAt(text, offset-1, "nested too deeply")
+	case strings.HasPrefix(reason, ahead):
 		_, where, _ := strings.Cut(reason[len(ahead)+1:], "' ")
 		return syntaxErrorAt(text, offset-1, "unexpected character "+where)
 	}

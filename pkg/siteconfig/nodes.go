@@ -57,10 +57,12 @@ func listNode(elements ...*yaml.Node) *yaml.Node {
 	return &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: elements}
 }
 
-// keyNode is a key: plain, if it is a name that has no other meaning in YAML.
+// keyNode is a key: plain, if it is a name that means nothing else in any version
+// of YAML.
 func keyNode(key string) *yaml.Node {
 	n := textNode(key)
-	if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_2") == "" && len(key) > 3 {
+	const words = "y n yes no on off true false null "
+	if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_2") == "" && key != "" && !strings.Contains(words, key+" ") {
 		n.Style = 0
 	}
 	return n

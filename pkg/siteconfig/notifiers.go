@@ -113,7 +113,7 @@ func pagerduty(n notifier) mapping {
 // webhook sends the engine's own JSON.
 func webhook(n notifier) mapping {
 	m := newMapping().text("url", n.needAddress("url", "give the URL to post to"))
-	username, password, token := n.text("username"), n.text("password"), n.text("bearerToken")
+	username, password, token := n.credential("username"), n.credential("password"), n.credential("bearerToken")
 	switch basic := username != "" || password != ""; {
 	case basic && token != "":
 		n.faults.refuse("both `bearerToken` and `username` or `password` are given: leave one kind out")
@@ -128,13 +128,7 @@ func webhook(n notifier) mapping {
 }
 
 func opsgenie(n notifier) mapping {
-	key := n.text("apiKey")
-	if key == "" {
-		key = n.opts.OpsgenieAPIKey
-	}
-	if key == "" && !n.opsgenieKey {
-		n.faults.refuse("`apiKey` is missing: give one, or set OPSGENIE_API_KEY in the environment")
-	}
+	key := opsgenieKey(n)
 	tags := n.text("tags")
 	if tags == "" {
 		tags = `{{ range $name, $value := .CommonLabels }}{{ $name }}={{ $value }},{{ end }}`
@@ -152,6 +146,15 @@ func opsgenie(n notifier) mapping {
 		m.list("responders", responders...)
 	}
 	return m
+}
+
+// opsgenieKey may be empty where the operator has one for all, which the engine
+// knows to find.
+func opsgenieKey(n notifier) string {
+	if n.opsgenieKey && n.opts.OpsgenieAPIKey == "" {
+		return n.credential("apiKey")
+	}
+	return n.key("apiKey", n.opts.OpsgenieAPIKey, "give one, or set OPSGENIE_API_KEY in the environment")
 }
 
 func opsgeniePriority(n notifier) string {
@@ -214,13 +217,8 @@ func opsgenieResponder(value any, f *faults) (responder mapping, ok bool) {
 
 func incidentIO(n notifier) mapping {
 	url := n.needShownAddress("url", "give the URL of an alert source of incident.io")
-	token := n.text("alertSourceToken")
-	if token == "" {
-		token = n.opts.IncidentIOToken
-	}
-	if token == "" {
-		n.faults.refuse("`alertSourceToken` is missing: give one, or set INCIDENT_IO_ALERT_SOURCE_TOKEN in the environment")
-	}
+	token := n.key("alertSourceToken", n.opts.IncidentIOToken,
+		"give one, or set INCIDENT_IO_ALERT_SOURCE_TOKEN in the environment")
 	return newMapping().text("url", url).text("alert_source_token", token)
 }
 

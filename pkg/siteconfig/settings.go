@@ -75,6 +75,32 @@ func (s settings) text(name string) string {
 	}
 }
 
+// credential reads a string that may be left out, but not be wrong: without it, or
+// with another in its place, nothing would arrive.
+func (s settings) credential(name string) string {
+	switch value := s.value(name).(type) {
+	case nil:
+		return ""
+	case string:
+		return value
+	default:
+		s.faults.refuse("`%s` must be a string", name)
+		return ""
+	}
+}
+
+// key reads a credential for which there may be another; remedy says how to give one.
+func (s settings) key(name, another, remedy string) string {
+	key := s.credential(name)
+	if _, isText := s.value(name).(string); key != "" || !isText && s.value(name) != nil {
+		return key
+	}
+	if another == "" {
+		s.faults.refuse("`%s` is missing: %s", name, remedy)
+	}
+	return another
+}
+
 // need reads a string that must be there; remedy says what to put there.
 func (s settings) need(name, remedy string) string {
 	switch value := s.value(name).(type) {
