@@ -51,7 +51,8 @@ type alertJournal struct {
 	mem.AlertStoreCallback
 	log      *slog.Logger
 	state    *state.State
-	hasRules bool // whether somebody knows how alerts of rules stand
+	hasRules bool   // whether somebody knows how alerts of rules stand
+	changed  func() // told when an alert comes, ends or goes
 
 	from func(known origin, a *alert.Alert) origin // of the Put that goes on; guarded by alertStore.mu
 
@@ -69,12 +70,13 @@ type knownAlert struct {
 	ended   bool         // whether the record says so
 }
 
-func newAlertJournal(log *slog.Logger, s *state.State, silencer mem.AlertStoreCallback, hasRules bool) *alertJournal {
+func newAlertJournal(log *slog.Logger, s *state.State, silencer mem.AlertStoreCallback, hasRules bool, changed func()) *alertJournal {
 	return &alertJournal{
 		AlertStoreCallback: silencer,
 		log:                log,
 		state:              s,
 		hasRules:           hasRules,
+		changed:            changed,
 		known:              map[model.Fingerprint]*knownAlert{},
 	}
 }
@@ -93,6 +95,9 @@ func (j *alertJournal) PostStore(a *alert.Alert, existing bool) {
 	before := k.origin
 	k.alert, k.origin = a, j.from(k.origin, a)
 	ended := a.Resolved()
+	if !ok || k.ended != ended {
+		j.changed()
+	}
 	if !ended && (j.soonest.IsZero() || a.EndsAt.Before(j.soonest)) {
 		j.soonest = a.EndsAt
 	}
@@ -148,6 +153,7 @@ func (j *alertJournal) PostDelete(a *alert.Alert) {
 	if k, ok := j.known[fp]; ok && k.alert == a {
 		delete(j.known, fp)
 		j.state.Delete(state.Alerts, fp.String())
+		j.changed()
 	}
 }
 
@@ -186,6 +192,17 @@ func (j *alertJournal) fingerprints() model.Fingerprints {
 	all := make(model.Fingerprints, 0, len(j.known))
 	for fp := range j.known {
 		all = append(all, fp)
+	}
+	return all
+}
+
+// alerts are all alerts in the provider, without its lock.
+func (j *alertJournal) alerts() []*alert.Alert {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := make([]*alert.Alert, 0, len(j.known))
+	for _, k := range j.known {
+		all = append(all, k.alert)
 	}
 	return all
 }

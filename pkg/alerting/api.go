@@ -12,7 +12,7 @@ import (
 func (m *Manager) Handler(prefix string) http.Handler {
 	if m.engine == nil {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			http.Error(w, "the built-in Alertmanager is disabled", http.StatusNotFound)
+			http.Error(w, errDisabled.Error(), http.StatusNotFound)
 		})
 	}
 	return m.whenConfigured(m.engine.handler("/" + strings.Trim(prefix, "/")))

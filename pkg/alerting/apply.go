@@ -138,6 +138,7 @@ func (m *Manager) run(next *design) error {
 		b = next.blueprint
 	}
 	if m.engine != nil {
+		defer m.engine.counts.nudge()
 		if err := m.engine.run(b); err != nil {
 			return err
 		}

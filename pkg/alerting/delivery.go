@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"errors"
+	"time"
 
 	amconfig "github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/dispatch"
@@ -29,6 +30,8 @@ type blueprint struct {
 	intervals *timeinterval.Intervener
 	labelled  bool // some route has labels, which the dispatcher renders
 	lost      []config.Integration
+
+	longestRepeat time.Duration // of the routes
 }
 
 // delivery is what runs behind the stage: everything that is used between a flush
@@ -60,6 +63,7 @@ func (e *engine) draw(before *blueprint, next *config.Effective, s engineSection
 		b.byID[r.ID()] = r
 		used[r.RouteOpts.Receiver] = true
 		b.labelled = b.labelled || len(r.RouteOpts.Labels) > 0
+		b.longestRepeat = max(b.longestRepeat, r.RouteOpts.RepeatInterval)
 	})
 	builder := receiverBuilder{
 		log:  e.base,

@@ -89,7 +89,7 @@ func (e *engine) hookLogs(reg prometheus.Registerer) {
 		tellNotification = func(b []byte) { e.nflogJournal.add(b); nfl.Broadcast(b) }
 	}
 	e.silenceCalls.tell = tellSilence
-	e.silences.SetBroadcast(tellSilence)
+	e.silences.SetBroadcast(func(b []byte) { tellSilence(b); e.counts.nudge() })
 	e.notified.SetBroadcast(tellNotification)
 }
 

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"path"
 	"strings"
-	"time"
 )
 
 // durably stands before Alertmanager's API. What a call changes is on the disk
@@ -46,9 +45,8 @@ func (e *engine) serveAlerts(next http.Handler, w http.ResponseWriter, r *http.R
 // expires; empty when it creates or edits one.
 func (e *engine) serveSilences(next http.Handler, w http.ResponseWriter, r *http.Request, id string) {
 	answer := newAnswer()
-	if since, err := e.state.Unwritable(); err != nil {
-		answer.replace(http.StatusServiceUnavailable, fmt.Sprintf(
-			"silences cannot be changed, as the state has not been writable since %s: %v", since.UTC().Format(time.RFC3339), err))
+	if err := e.silencesWritable(); err != nil {
+		answer.replace(http.StatusServiceUnavailable, err.Error())
 		answer.copyTo(w)
 		return
 	}
@@ -59,18 +57,12 @@ func (e *engine) serveSilences(next http.Handler, w http.ResponseWriter, r *http
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	calls := e.silenceCalls.during(id, func() { next.ServeHTTP(answer, r) })
-	if len(calls) == 0 && answer.status >= http.StatusBadRequest {
-		answer.copyTo(w)
-		return
-	}
-	err = awaitDisk(r.Context(), e.state)
-	if !e.silenceCalls.end(calls, err) {
-		if err == nil {
-			err = errTakenBack
-		}
-		e.log.Error("Silence not changed, as that could not be written", "err", err)
-		answer.replace(http.StatusInternalServerError, fmt.Sprintf("the silence was not changed: %v", err))
+	err = e.changeSilences(r.Context(), id, func() (ok bool) {
+		next.ServeHTTP(answer, r)
+		return answer.status < http.StatusBadRequest
+	})
+	if err != nil {
+		answer.replace(http.StatusInternalServerError, err.Error())
 	}
 	answer.copyTo(w)
 }

@@ -30,10 +30,9 @@ import (
 )
 
 // nflogRetention is how long the notification log may remember. It forgets a
-// notification after twice the repeat interval of its route, or after this,
-// whichever is sooner, and the value is fixed for the life of the log. A lower one
-// would repeat notifications too early where a later configuration brings a longer
-// repeat interval, so the repeat interval alone is to decide.
+// notification after the time that [watchedLog] gives it, or after this, whichever is
+// sooner, and the value is fixed for the life of the log. A lower one would repeat
+// notifications too early where a later configuration brings a longer repeat interval.
 const nflogRetention = 10 * 365 * 24 * time.Hour
 
 // engine is the built-in Alertmanager: what lives as long as the process, and one
@@ -63,6 +62,7 @@ type engine struct {
 	intake    *intake
 	queue     *handoff
 	tests     *testBench
+	counts    *counts
 
 	durable
 	clusterCounters *counters.Registerer // see health.go
@@ -87,6 +87,7 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 		conns:       newConnections(),
 		stage:       newStage(),
 		tests:       newTestBench(),
+		counts:      newCounts(),
 	}
 	defer func() {
 		if err != nil {
@@ -174,7 +175,7 @@ func (e *engine) newLogs(reg prometheus.Registerer) (err error) {
 }
 
 func (e *engine) newAlerts(features featurecontrol.Flagger, deps Deps) error {
-	e.alertJournal = newAlertJournal(e.log, e.state, e.silencer, deps.Standing != nil)
+	e.alertJournal = newAlertJournal(e.log, e.state, e.silencer, deps.Standing != nil, e.counts.nudge)
 	up, err := mem.NewAlerts(
 		context.Background(),
 		e.opts.AlertGCInterval,
@@ -190,7 +191,7 @@ func (e *engine) newAlerts(features featurecontrol.Flagger, deps Deps) error {
 	}
 	e.releases.Push("close alert store", func() error { up.Close(); return nil })
 	e.alerts = &alertStore{Alerts: up, journal: e.alertJournal}
-	e.notificationLog = watchedLog{e.notified, e.alertJournal}
+	e.notificationLog = watchedLog{e.notified, e.alertJournal, e.keepNotified}
 	e.newReconciler(deps)
 	e.restoreAlerts()
 	return nil

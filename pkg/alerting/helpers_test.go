@@ -97,8 +97,9 @@ func statePath(dir string) string { return filepath.Join(dir, "srcprom", "state.
 
 // testDisk is under a state file.
 type testDisk struct {
-	fault atomic.Pointer[error] // of each commit; nil: none
-	delay atomic.Int64          // of each commit, a duration
+	fault atomic.Pointer[error]  // of each commit; nil: none
+	delay atomic.Int64           // of each commit, a duration
+	stuck atomic.Pointer[func()] // called by the next commit; nil: nothing is
 }
 
 var errDiskFull = errors.New("no space left on device")
@@ -107,7 +108,12 @@ func (d *testDisk) fail(err error)        { d.fault.Store(&err) }
 func (d *testDisk) mend()                 { d.fault.Store(nil) }
 func (d *testDisk) slow(by time.Duration) { d.delay.Store(int64(by)) }
 
+func (d *testDisk) hang(until func()) { d.stuck.Store(&until) }
+
 func (d *testDisk) commit() error {
+	if until := d.stuck.Swap(nil); until != nil {
+		(*until)()
+	}
 	time.Sleep(time.Duration(d.delay.Load()))
 	if fault := d.fault.Load(); fault != nil {
 		return *fault

@@ -26,7 +26,8 @@ type Options struct {
 	// are imported once and left alone. Empty, the default, means none.
 	ImportDir string
 	// Retention is how long a silence is kept after its end, and the least time for
-	// which the notification log remembers. Default 120h.
+	// which the notification log remembers; that is also twice the longest repeat
+	// interval of a route. Default 120h.
 	Retention time.Duration
 	// MaintenanceInterval is the time between two garbage collections of silences
 	// and notification log. Default 15m.

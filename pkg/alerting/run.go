@@ -84,9 +84,10 @@ func (m *Manager) release() error {
 	return m.engine.releases.Unwind()
 }
 
-// keep runs what accompanies the engine: the collection of garbage until done, and
-// the joining of the cluster, which ctx ends.
+// keep runs what accompanies the engine: the counting of alerts and the collection of
+// garbage until done, and the joining of the cluster, which ctx ends.
 func (e *engine) keep(ctx context.Context, done <-chan struct{}, running *sync.WaitGroup) {
+	running.Go(func() { e.keepCounting(done) })
 	running.Go(func() {
 		e.silences.Maintenance(e.opts.MaintenanceInterval, "", done, e.silenceJournal.maintenance(e.silences.GC))
 	})

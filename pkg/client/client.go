@@ -31,11 +31,15 @@ func WithHTTPClient(c *http.Client) Option {
 }
 
 // New returns a client of the server at baseURL, for example
-// "http://127.0.0.1:9090", with the route prefix if the server has one.
+// "http://127.0.0.1:9090", with the route prefix if the server has one. The error is
+// [ErrUnavailable] when it is empty.
 func New(baseURL string, opts ...Option) (*Client, error) {
+	if baseURL == "" {
+		return nil, fmt.Errorf("client: base URL is empty: %w", ErrUnavailable)
+	}
 	base, err := url.Parse(baseURL)
 	if err != nil {
-		return nil, fmt.Errorf("client: parse base URL: %w", err)
+		return nil, unparsable(baseURL, err)
 	}
 	if (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
 		return nil, fmt.Errorf("client: base URL %q: want http:// or https:// and a host", base.Redacted())
@@ -45,6 +49,26 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 		opt(c)
 	}
 	return c, nil
+}
+
+// unparsable names a base URL that is none. Where there may be a name and a password
+// in it, they are left out, also of what the parser says.
+func unparsable(baseURL string, err error) error {
+	at := strings.LastIndex(baseURL, "@")
+	if at < 0 {
+		return fmt.Errorf("client: parse base URL %q: %w", baseURL, cause(err))
+	}
+	return fmt.Errorf("client: parse base URL %q, without what stands before the @: %w", baseURL[at+1:], errUser)
+}
+
+var errUser = errors.New("it is no URL: escape what is special in name and password")
+
+// cause is what an error says beside the URL that it is about.
+func cause(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 // Config returns the configuration that was last applied, secrets redacted.

@@ -18,8 +18,10 @@ type Source struct {
 	// Builtin are documents that run where no other source has given one of the same
 	// name. They are never kept.
 	Builtin map[string]string
-	// Handlers are mounted below the route prefix, each at its path. They must not
-	// wait for an apply.
+	// Handlers are mounted below the route prefix, each at exactly its path: with a slash
+	// at its end clients are sent to the one without it. They get any method; those below
+	// /prom-wrapper/, which must change nothing, also from pages of other origins. They
+	// must not wait for an apply.
 	Handlers map[string]http.Handler
 	// Checks look at the source. Their alerts are raised like the server's own.
 	Checks []health.Check

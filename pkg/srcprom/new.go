@@ -207,6 +207,8 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 
 		TestNotification: whenAlerting(s, s.TestNotification),
 
+		AlertsStatus: whenAlerting(s, s.alerting.AlertsStatus),
+
 		Handlers: s.opts.Source.Handlers,
 		Detail:   s.opts.Source.Detail,
 		Push:     s.push(),

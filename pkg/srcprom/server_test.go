@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
 	"github.com/sourcegraph/srcprom/pkg/srcprom"
 	"github.com/sourcegraph/srcprom/pkg/srcpromtest"
@@ -107,6 +108,13 @@ func TestServer_ZeroValueReturnsErrors(t *testing.T) {
 	_, err := server.Apply(t.Context(), config.Change{})
 	require.ErrorContains(t, err, "not made by New")
 	require.ErrorContains(t, server.Reload(t.Context()), "not made by New")
+	_, err = server.AlertsStatus()
+	require.ErrorContains(t, err, "not made by New")
+	_, err = server.Silences(t.Context())
+	require.ErrorContains(t, err, "not made by New")
+	_, err = server.CreateSilence(t.Context(), client.Silence{})
+	require.ErrorContains(t, err, "not made by New")
+	require.ErrorContains(t, server.ExpireSilence(t.Context(), "id"), "not made by New")
 }
 
 func TestServer_RunTwiceFails(t *testing.T) {

@@ -85,7 +85,13 @@ type Deps struct {
 	// a method BadQuery, or one that has a method NotFound when there is no such
 	// receiver. Nil: there is no built-in Alertmanager.
 	TestNotification func(context.Context, client.TestNotificationRequest) (*client.TestNotificationResult, error)
-	// Handlers of others, mounted below the route prefix, each at its path. May be nil.
+	// AlertsStatus counts the alerts that fire. It is called on each request and must not
+	// block; an error says that they are not known. Nil: there is no built-in
+	// Alertmanager.
+	AlertsStatus func() (*client.AlertsStatus, error)
+	// Handlers of others, mounted below the route prefix, each at exactly its path. They
+	// get any method; those below /prom-wrapper/, which must change nothing, also from
+	// pages of other origins. May be nil.
 	Handlers map[string]http.Handler
 	// Detail is told with readiness. Nil: there is nothing to tell.
 	Detail func() []string
@@ -135,7 +141,7 @@ type Configurer interface {
 
 // optionalDeps are the fields of Deps that may be nil.
 func optionalDeps() []string {
-	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain", "TestNotification", "Detail", "Push"}
+	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain", "TestNotification", "AlertsStatus", "Detail", "Push"}
 }
 
 func (d Deps) validate() error {

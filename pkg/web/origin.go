@@ -29,6 +29,7 @@ func sameOrigin(h http.Handler, external *url.URL, prefix string) (http.Handler,
 	for _, path := range readPaths() {
 		protection.AddInsecureBypassPattern("POST " + prefix + path)
 	}
+	protection.AddInsecureBypassPattern(prefix + wrapperPath)
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, http.StatusForbidden, "cross-origin request: what changes something must come from a page of this server (its address or --web.external-url), or from no browser")
 	}))

@@ -20,8 +20,9 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.Handle(s.prefix+"/alertmanager/", s.alertmanagerRoutes())
 	mux.Handle(s.prefix+"/api/v1/", s.prometheusAPI())
 	mux.Handle(s.prefix+client.BasePath+"/", s.srcpromAPI())
+	s.mountWrapper(mux)
 	for path, handler := range s.deps.Handlers {
-		mux.HandleFunc(s.prefix+path, s.metrics.instrument(path, handler.ServeHTTP))
+		s.mountExactly(mux, path, handler)
 	}
 	if api := s.deps.AlertmanagerAPI; api != nil {
 		mux.Handle(s.prefix+"/alertmanager/api/", http.StripPrefix(s.prefix+"/alertmanager", api))
