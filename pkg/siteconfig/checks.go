@@ -2,6 +2,7 @@ package siteconfig
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -39,6 +40,7 @@ func (s *Subscriber) Checks() []health.Check {
 	return []health.Check{
 		{Part: healthPart, Look: s.checkSource},
 		{Part: healthPart, Look: s.checkProblems},
+		{Part: healthPart, Look: s.silences.check},
 	}
 }
 
@@ -54,7 +56,7 @@ func (s *Subscriber) checkSource() []client.HealthProblem {
 
 func (s *Subscriber) checkProblems() []client.HealthProblem {
 	v := s.status.view()
-	texts := v.problems
+	texts := slices.Concat(v.problems, s.silences.problems())
 	if v.invalid != "" {
 		texts = append([]string{misread(v)}, texts...)
 	}

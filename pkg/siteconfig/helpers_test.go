@@ -35,6 +35,8 @@ func (plainOverlay) Alertmanager(u config.Underlay) config.Overlaid {
 // fakeServer applies what it is given, unless it is told to refuse. What "problem"
 // occurs in has one.
 type fakeServer struct {
+	*fakeSilences
+
 	sub   *Subscriber
 	ready chan struct{}
 
@@ -45,7 +47,7 @@ type fakeServer struct {
 }
 
 func newFakeServer() *fakeServer {
-	s := &fakeServer{ready: make(chan struct{})}
+	s := &fakeServer{fakeSilences: newFakeSilences(), ready: make(chan struct{})}
 	close(s.ready)
 	return s
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// RewrittenFile says that the old image has written its receivers into the
 	// operator's alertmanager.yml: they are dropped without a word.
 	RewrittenFile bool
+	// OtherAlerts are names of alerts that fire without a rule, such as those that the
+	// server raises about itself. Entries of observability.silenceAlerts may match them.
+	OtherAlerts []string
 
 	// Logger receives what the subscriber says. Nil discards it.
 	Logger *slog.Logger

@@ -3,6 +3,7 @@ package siteconfig
 import (
 	"context"
 
+	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
@@ -15,4 +16,10 @@ type Server interface {
 	Current() *config.Accepted
 	// Ready is closed when the server runs its first configuration.
 	Ready() <-chan struct{}
+	// Silences are those that are active or will be.
+	Silences(context.Context) ([]client.Silence, error)
+	// CreateSilence makes a silence, or changes the one whose ID it has; ExpireSilence
+	// ends one. Without an error that survives a crash.
+	CreateSilence(context.Context, client.Silence) (id string, err error)
+	ExpireSilence(ctx context.Context, id string) error
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,13 +16,14 @@ import (
 // Subscriber makes a server do what a site configuration says. Its methods are safe for
 // concurrent use.
 type Subscriber struct {
-	opts    Options
-	address *url.URL // of the frontend; nil for none
-	log     *slog.Logger
-	overlay config.Overlay
-	status  *status
-	metrics *metrics
-	started atomic.Bool
+	opts     Options
+	address  *url.URL // of the frontend; nil for none
+	log      *slog.Logger
+	overlay  config.Overlay
+	status   *status
+	metrics  *metrics
+	silences *silences
+	started  atomic.Bool
 	// brought is the checksum of the text that the source has brought last, whether or not
 	// it could be used; nil before the first.
 	brought atomic.Pointer[string]
@@ -47,6 +49,7 @@ func New(opts Options) (*Subscriber, error) {
 		status:  newStatus(opts.PollInterval),
 	}
 	s.metrics = newMetrics(s)
+	s.silences = newSilences(s.log, opts.OtherAlerts, s.metrics.unmatched)
 	if err := s.metrics.register(opts.Registerer); err != nil {
 		return nil, fmt.Errorf("siteconfig: register metrics: %w", err)
 	}
@@ -57,7 +60,10 @@ func New(opts Options) (*Subscriber, error) {
 func (s *Subscriber) Overlay() config.Overlay { return s.overlay }
 
 // Applied takes note of a configuration that runs. It never blocks.
-func (s *Subscriber) Applied(e *config.Effective) { s.status.runs(e) }
+func (s *Subscriber) Applied(e *config.Effective) {
+	s.status.runs(e)
+	s.silences.runs(e)
+}
 
 // Run looks after the site configuration of a server until ctx is done. It may be
 // called once.
@@ -71,6 +77,9 @@ func (s *Subscriber) Run(ctx context.Context, server Server) error {
 		return nil
 	}
 	s.resume(server.Current())
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	keeping.Go(func() { s.silences.run(ctx, server) })
 	if !s.isWatched() {
 		<-ctx.Done()
 		return nil

@@ -3,6 +3,7 @@ package siteconfig
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (s *Subscriber) problems() []client.ConfigProblem {
 	case s.status.overdue(v, now):
 		texts = append([]string{prefixed(s.complaint(v, now))}, texts...)
 	}
-	return wireProblems(texts)
+	return wireProblems(slices.Concat(texts, s.silences.problems()))
 }
 
 // wireProblems is nil when there are none.
