@@ -118,6 +118,35 @@ func TestDispatcher_ResolvedThatWasToldIsSettled(t *testing.T) {
 	})
 }
 
+// The group had gone with its route; it comes back while the end of its alerts is
+// still being told.
+func TestDispatcher_GroupThatComesBackAmidItsEndKeepsItsTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newMemoryNet(t)
+		n.answer = func(at time.Duration, _, _ string) (int, time.Duration) {
+			if at == 6500*time.Millisecond {
+				return http.StatusOK, 4 * time.Second
+			}
+			return http.StatusOK, 0
+		}
+		h := virtualHarness(t, n, func(o *Options, _ *Deps) { o.AlertGCInterval = time.Second }).start()
+		with := virtualYML(sixSeconds...)
+		h.apply(effective(t, with))
+		h.Send(fresh("a"))
+		n.at(1500 * time.Millisecond)
+		h.Send(ended("a"))
+		n.at(7500 * time.Millisecond)
+		h.apply(effective(t, strings.Replace(with, "[alertname]", "[n]", 1)))
+		h.Send(fresh("b"))
+		n.at(9500 * time.Millisecond)
+		h.apply(effective(t, with))
+		n.at(time.Minute)
+		require.Equal(t, []string{
+			toldTeam("500ms", "a"), toldTeam("6.5s", "(a)"), `8s team {}:{n="b"}: b (200)`, toldTeam("12.5s", "b"),
+		}, texts(n.notifications()))
+	})
+}
+
 // provided are the alerts of the provider.
 func provided(h *harness) []*alert.Alert {
 	var all []*alert.Alert

@@ -40,7 +40,8 @@ func TestManager_FailingIntegrationThatIsRemovedIsForgotten(t *testing.T) {
 		return false
 	})
 	other := newWebhook(t, nil)
-	h := running(t, webhookYML(hook.URL))
+	h := newHarness(t, func(o *Options, _ *Deps) { o.DrainTimeout = 10 * time.Millisecond }).start()
+	h.apply(effective(t, webhookYML(hook.URL)))
 	h.fire("DiskFull")
 	requireMetric(t, h.promReg, 1, "srcprom_alerting_failing_integrations")
 	h.apply(effective(t, routeYML("other")+"receivers:\n"+webhookReceiver("other", other.URL)))

@@ -26,6 +26,7 @@ type gate struct {
 	loaded   bool       // all groups were made
 	expected int        // how many
 	arrived  int        // of which have flushed
+	left     bool       // some have not waited for it to open: it never does
 
 	full chan struct{} // closed when all have
 	open chan struct{}
@@ -52,7 +53,14 @@ func (g *gate) leaveOpen() {
 	g.loaded = true
 }
 
+// release opens the gate. It does nothing once a group has left, which reads its
+// waits from then on.
 func (g *gate) release() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left {
+		return
+	}
 	for opts, configured := range g.waits {
 		opts.GroupWait, opts.GroupInterval = configured.GroupWait, configured.GroupInterval
 	}
@@ -85,6 +93,14 @@ func (g *gate) arrive() {
 	defer g.mu.Unlock()
 	g.arrived++
 	g.checkLocked()
+}
+
+// leave says that a group that has arrived goes on although the gate is closed, as
+// its dispatcher stops.
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.left = true
 }
 
 func (g *gate) checkLocked() {

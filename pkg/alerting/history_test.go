@@ -209,7 +209,7 @@ func TestHistory_HangingReceiverIsGivenUpAtTheDeadline(t *testing.T) {
 	defer close(release)
 	h := newHarness(t, nil)
 	h.apply(effective(t, webhookYML(hook.URL)))
-	ctx, cancel := context.WithTimeout(flushContext(t.Context(), "DiskFull"), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(flushContext(t.Context(), "DiskFull"), 300*time.Millisecond)
 	defer cancel()
 	_, _, err := h.engine.stage.live.Load().pipeline.Exec(ctx, slog.New(slog.DiscardHandler), benchAlert("DiskFull"))
 	require.ErrorContains(t, err, "context deadline exceeded")

@@ -22,6 +22,7 @@ func (d *dispatcher) hold(f flush, route *dispatch.Route, alerts []*alert.Alert)
 	select {
 	case <-d.gate.open:
 	case <-d.serving.Done():
+		d.gate.leave()
 		return errHeld
 	}
 	if settled {
@@ -55,6 +56,7 @@ func (d *dispatcher) unsettled(f flush, alerts []*alert.Alert) []*alert.Alert {
 // inherit takes the timer of a group over. It waits for what the dispatcher before
 // is sending of the group: ok is false when that was the end of it.
 func (d *dispatcher) inherit(f flush, route *dispatch.Route, alerts []*alert.Alert) (due time.Time, ok bool) {
+	begun, _ := d.stage.timers.get(f)
 	unlock, err := d.stage.locks.lock(d.serving, f.key())
 	if err != nil {
 		return time.Now(), true
@@ -63,7 +65,7 @@ func (d *dispatcher) inherit(f flush, route *dispatch.Route, alerts []*alert.Ale
 	if d.isSettled(f, alerts) && d.isSettled(f, d.current(f, route)) {
 		return time.Time{}, false
 	}
-	due = d.due(f, route, d.unsettled(f, alerts))
+	due = d.due(f, route, begun, d.unsettled(f, alerts))
 	d.stage.timers.hold(f, due)
 	return due, true
 }
@@ -86,8 +88,8 @@ func (d *dispatcher) current(f flush, route *dispatch.Route) []*alert.Alert {
 
 // due is when the timer of a group fires that the dispatcher began with. One of
 // which nothing is known is as long in group_wait as its oldest alert fires.
-func (d *dispatcher) due(f flush, route *dispatch.Route, alerts []*alert.Alert) time.Time {
-	if next, ok := d.oldTimer(f, route); ok {
+func (d *dispatcher) due(f flush, route *dispatch.Route, begun groupTimer, alerts []*alert.Alert) time.Time {
+	if next, ok := d.oldTimer(f, route, begun); ok {
 		return next
 	}
 	end := time.Now().Add(route.RouteOpts.GroupWait)
@@ -101,8 +103,9 @@ func (d *dispatcher) due(f flush, route *dispatch.Route, alerts []*alert.Alert) 
 
 // oldTimer is the timer that a group had in the dispatcher before; the one that it
 // had in an earlier one, if it comes back before that would have fired; or the one
-// that it had in the process before, as far as the notification log tells.
-func (d *dispatcher) oldTimer(f flush, route *dispatch.Route) (next time.Time, ok bool) {
+// that it had in the process before, as far as the notification log tells. Begun is
+// what was known of the timer before what was being sent came to its end.
+func (d *dispatcher) oldTimer(f flush, route *dispatch.Route, begun groupTimer) (next time.Time, ok bool) {
 	now := time.Now()
 	timer, known := d.stage.timers.get(f)
 	there := d.before.has(f)
@@ -117,7 +120,8 @@ func (d *dispatcher) oldTimer(f flush, route *dispatch.Route) (next time.Time, o
 		return timer.next, true
 	}
 	if known {
-		return timer.next, !timer.ended && timer.next.After(now)
+		ended := timer.ended && (begun.ended || !begun.fired.Equal(timer.fired)) // when it came back
+		return timer.next, !ended && timer.next.After(now)
 	}
 	next = lastNotified(d.stage.entries(d.stage.live.Load(), f)).Add(f.interval)
 	return next, next.After(now)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
@@ -127,6 +129,63 @@ func benchAlert(name string) *alert.Alert {
 		},
 		UpdatedAt: time.Now(),
 	}
+}
+
+// BenchmarkStateGrowth measures what a thousand notifications leave in the state
+// file, one alert in each: of alerts and groups that are new, through the whole
+// engine, and of the same groups again and again, of which only the history grows.
+// The metric to look at is that of bytes per notification; -benchtime=20x is enough
+// for the steps in which the file grows to be small.
+func BenchmarkStateGrowth(b *testing.B) {
+	b.Run("new", func(b *testing.B) {
+		h, _, got := benchEngine(b, true)
+		h.start()
+		reportGrowth(b, h, func(round int) {
+			for i := range benchGroups {
+				a := firing(fmt.Sprintf("Alert%d-%d", round, i), "job", "gitserver", "instance", "gitserver-0:3178",
+					"level", "critical", "service_name", "gitserver", "owner", "source", "description", "gitserver: disk space remaining")
+				a.Annotations = labels.FromStrings("summary", "the disk of gitserver is nearly full")
+				h.Send(a)
+			}
+			require.Eventually(b, func() bool { return got.Load() >= int64((round+1)*benchGroups) }, patience, time.Millisecond, "notifications are missing")
+		})
+	})
+	b.Run("repeated", func(b *testing.B) {
+		h, pipeline, got := benchEngine(b, true)
+		quiet := slog.New(slog.DiscardHandler)
+		reportGrowth(b, h, func(round int) {
+			var all sync.WaitGroup
+			for i := range benchGroups {
+				all.Go(func() {
+					name := fmt.Sprintf("Alert%d", i)
+					ctx := notify.WithRepeatInterval(flushContext(b.Context(), name), 0)
+					if _, _, err := pipeline.Exec(ctx, quiet, benchAlert(name)); err != nil {
+						b.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			require.EqualValues(b, (round+1)*benchGroups, got.Load(), "each is sent")
+		})
+	})
+}
+
+// reportGrowth reports by how much the state file of h grows in rounds of benchGroups
+// notifications, after a first one.
+func reportGrowth(b *testing.B, h *harness, round func(n int)) {
+	size := func() int64 {
+		require.NoError(b, h.state.Flush(b.Context()))
+		info, err := os.Stat(h.path)
+		require.NoError(b, err)
+		return info.Size()
+	}
+	round(0)
+	before, rounds := size(), 0
+	for b.Loop() {
+		rounds++
+		round(rounds)
+	}
+	b.ReportMetric(float64(size()-before)/float64(rounds*benchGroups), "bytes/notification")
 }
 
 // BenchmarkHistory_Add is what the history costs a notification, beside its share

@@ -330,8 +330,9 @@ func TestAlertJournal_MovedEndIsWrittenOnlyWhereItIsNeeded(t *testing.T) {
 func (h *harness) startedAt() time.Time { return h.engine.start.Add(-time.Minute) }
 
 func TestAlertJournal_CollectedAlertLeavesTheState(t *testing.T) {
+	hook := newWebhook(t, nil) // closed after the harness: a stop would wait for its attempts
 	h := newHarness(t, func(o *Options, _ *Deps) { o.AlertGCInterval = 20 * time.Millisecond }).start()
-	h.apply(effective(t, webhookYML(newWebhook(t, nil).URL)))
+	h.apply(effective(t, webhookYML(hook.URL)))
 	h.fire("Stays")
 	h.Send(resolved("Goes"))
 	require.Eventually(t, func() bool {

@@ -109,6 +109,72 @@ scrape_configs: [ { job_name: t, static_configs: [ { targets: [ %q ] } ] } ]
 	s.stop()
 }
 
+// A rule group and an integration that are set aside are in health, each by its name
+// and with what to do, and are alerted of at a receiver, while their neighbours run.
+// Each goes away when its own entry is mended.
+func TestGuarantee_G9_WhatIsSetAsideIsVisibleUntilItIsMended(t *testing.T) {
+	t.Parallel()
+	const raised = "SrcpromConfigurationSetAside"
+	sink := newSink(t)
+	good := strings.Replace(quickConfig(sink, 0), "  routes:\n", "  routes:\n    - { receiver: fast, matchers: [ service_name=prometheus ] }\n", 1)
+	s := quickServer(t, sink, map[string]string{"alertmanager.yml": good})
+	require.Equal(t, client.HealthOK, s.health("configuration").State)
+	rules := func(expr string) string {
+		return fmt.Sprintf("groups: [ { name: fine, rules: [ { alert: Fine, expr: vector(1), labels: { to: fast } } ] }, { name: spoilt, rules: [ { record: r, expr: %q } ] } ]\n", expr)
+	}
+	lost := `http_config: { tls_config: { ca_file: missing.pem } }`
+	bad := strings.Replace(good, "{ url: \""+sink.URL+"/slow/r0\" }", "{ url: \""+sink.URL+"/slow/r0\", "+lost+" }", 1)
+	require.NotEqual(t, good, bad)
+	entries := map[string]string{"rules/pushed": "groups/spoilt", "alertmanager": "receivers/slow/webhook_configs[0]"}
+	status, body := s.pushConfig("", map[string]any{"rules/pushed": rules("sum("), "alertmanager": bad})
+	require.Equal(t, http.StatusOK, status, body)
+
+	// standing are the entries that health says are set aside, by their document.
+	standing := func() map[string]client.HealthProblem {
+		found := map[string]client.HealthProblem{}
+		for _, problem := range s.health("configuration").Problems {
+			require.Equal(t, raised, problem.Alert)
+			found[problem.Subject] = problem
+		}
+		return found
+	}
+	s.await("both entries to be in health", func() bool { return len(standing()) == len(entries) })
+	for document, entry := range entries {
+		problem := standing()[document]
+		require.Contains(t, problem.Summary, entry)
+		require.NotEmpty(t, problem.Remedy)
+		told := sink.await("the alert of "+entry, says(raised, "firing", entry))
+		require.Equal(t, "fast", told.receiver())
+		require.Contains(t, told.Alerts[0].Annotations["description"], problem.Remedy)
+	}
+	require.NotEqual(t, client.HealthOK, s.health("configuration").State)
+	sink.await("the neighbour of the group", of("Fine"))
+
+	require.Empty(t, sink.matching(func(d delivery) bool { return d.has(raised, "resolved") }), "nothing is mended yet")
+	mended := map[string]string{"rules/pushed": rules("vector(1)"), "alertmanager": good}
+	for i, document := range []string{"rules/pushed", "alertmanager"} {
+		status, body = s.pushConfig("", map[string]any{document: mended[document]})
+		require.Equal(t, http.StatusOK, status, body)
+		s.await(document+" to be out of health", func() bool { return len(standing()) == len(entries)-1-i })
+		require.NotContains(t, standing(), document)
+	}
+	for document, entry := range entries {
+		sink.await("the end of the alert of "+document, says(raised, "resolved", entry))
+	}
+	require.Equal(t, client.HealthOK, s.health("configuration").State)
+	s.stop()
+}
+
+// says matches deliveries of an alert of that name and status whose summary contains
+// a text.
+func says(alertname, status, text string) func(delivery) bool {
+	return func(d delivery) bool {
+		return slices.ContainsFunc(d.Alerts, func(a srcpromtest.Alert) bool {
+			return a.Labels["alertname"] == alertname && a.Status == status && strings.Contains(a.Annotations["summary"], text)
+		})
+	}
+}
+
 // immutableState is readOnlyState for a server that runs, where that can be had.
 func immutableState(s *server) (f fault, ok bool) {
 	chattr, err := exec.LookPath("chattr")
