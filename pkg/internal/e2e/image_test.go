@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/sourcegraph/srcprom/pkg/internal/frontend"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest"
 )
 
 // scrapedMetrics is what a part of Sourcegraph answers.
@@ -261,8 +263,159 @@ func (c *container) sink() *sink {
 }
 
 // frontend answers at the address that the Compose deployment names.
-func (c *container) frontend(site string) {
+func (c *container) frontend(site string) *frontend.Frontend {
 	c.t.Helper()
 	f := frontend.Start(c.t, frontend.Site(site))
 	c.bring(c.t, f.Address(), "127.0.0.1:3090")
+	return f
+}
+
+// rewritten is an alertmanager.yml that the old image has left on a volume, with an
+// operator's own receiver still in it.
+const rewritten = `route:
+  receiver: src-noop-receiver
+  routes:
+    - { receiver: src-critical-receiver, match: { level: critical } }
+    - { receiver: own, match: { team: own } }
+receivers:
+  - name: src-noop-receiver
+  - name: src-critical-receiver
+    webhook_configs: [ { url: "URL/stale" } ]
+  - name: own
+    webhook_configs: [ { url: "URL/own" } ]
+`
+
+// What the old image has written into a file of the operator's is dropped; what the
+// operator has written into it lives on. The file itself is left alone.
+func TestImage_FileThatTheOldImageRewroteIsUnderTheSiteConfiguration(t *testing.T) {
+	t.Parallel()
+	c := newContainer(t)
+	sink := c.sink()
+	outside := c.volume("/alertmanager-config", 100, 101, 0o555)
+	text := strings.ReplaceAll(rewritten, "URL", sink.URL)
+	write(t, filepath.Join(outside, "alertmanager.yml"), text)
+	c.deployment("compose", map[string]string{"extra_rules.yml": alwaysFiring})
+	c.hosts("sourcegraph-frontend-internal")
+	c.frontend(fmt.Sprintf(`{"observability.alerts": [{"level": "critical", "notifier": {"type": "webhook", "url": %q}}]}`, sink.URL+"/now"))
+	p := c.run([]string{"SRC_FRONTEND_INTERNAL=http://sourcegraph-frontend-internal:3090", "ALERTMANAGER_CONFIG_PATH=/alertmanager-config/alertmanager.yml"})
+	p.awaitReady()
+	told := sink.await("what the site configuration asks for", of("critical_frontend_down"))
+	require.Equal(t, "now", told.receiver())
+	p.postAlerts(alert("Own", "team", "own"))
+	require.Equal(t, "own", sink.await("what the operator asks for", of("Own")).receiver())
+	require.Empty(t, sink.matching(func(d delivery) bool { return d.receiver() == "stale" }))
+	left, err := os.ReadFile(filepath.Join(outside, "alertmanager.yml"))
+	require.NoError(t, err)
+	require.Equal(t, text, string(left))
+	p.stop()
+}
+
+// With the site configuration turned off the file holds as it is, what the old image
+// has written into it included.
+func TestImage_WithoutTheSiteConfigurationTheFileHoldsAsItIs(t *testing.T) {
+	t.Parallel()
+	c := newContainer(t)
+	sink := c.sink()
+	c.write("/alertmanager.yml", strings.ReplaceAll(rewritten, "URL", sink.URL))
+	c.deployment("compose", map[string]string{"extra_rules.yml": alwaysFiring})
+	c.hosts("sourcegraph-frontend-internal")
+	f := c.frontend(`{}`)
+	p := c.run([]string{"DISABLE_SOURCEGRAPH_CONFIG=true", "SRC_FRONTEND_INTERNAL=sourcegraph-frontend-internal:3090", "ALERTMANAGER_CONFIG_PATH=/alertmanager.yml"})
+	p.awaitReady()
+	require.Equal(t, "stale", sink.await("what the file asks for", of("critical_frontend_down")).receiver())
+	require.Zero(t, f.Fetches())
+	p.stop()
+}
+
+func TestImage_WithoutAlertmanagerThereAreMetricsAndRules(t *testing.T) {
+	t.Parallel()
+	c := newContainer(t)
+	c.deployment("compose", map[string]string{"extra_rules.yml": alwaysFiring})
+	c.hosts("sourcegraph-frontend-internal")
+	f := c.frontend(`{}`)
+	p := c.run([]string{"DISABLE_ALERTMANAGER=true", "SRC_FRONTEND_INTERNAL=sourcegraph-frontend-internal:3090"})
+	p.awaitReady()
+	p.await("the rule to fire", func() bool {
+		_, alerts := p.get("/api/v1/alerts")
+		return strings.Contains(alerts, "critical_frontend_down")
+	})
+	status, _ := p.get("/alertmanager/api/v2/status")
+	require.Equal(t, http.StatusNotFound, status)
+	require.Zero(t, f.Fetches())
+	p.stop()
+}
+
+// The volume of the old image's Prometheus is opened as it is, and what its
+// Alertmanager knew, where that was kept at all, is taken over.
+func TestImage_VolumesOfTheOldImageAreTakenOver(t *testing.T) {
+	t.Parallel()
+	c := newContainer(t)
+	metrics, silences := c.volume("/prometheus", 100, 101, 0o755), c.volume("/alertmanager", 100, 101, 0o755)
+	address := freeAddress(t)
+	alertmanager := start(t, launch{program: debianAlertmanager, args: []string{
+		"--config.file=am.yml", "--storage.path=" + silences, "--web.listen-address=" + address, "--cluster.listen-address=",
+	}, files: map[string]string{"am.yml": "route: { receiver: r }\nreceivers: [ { name: r } ]\n"}})
+	alertmanager.URL = "http://" + address
+	alertmanager.awaitReady()
+	hers := silenceOf("ByHand")
+	hers.ID = silenceID(alertmanager, alertmanager.do(http.MethodPost, "/api/v2/silences", &hers))
+	alertmanager.stop()
+	target := srcpromtest.NewTarget(t)
+	target.Set("before", 1)
+	address = freeAddress(t)
+	prometheus := start(t, launch{program: debianPrometheus, args: []string{
+		"--config.file=prometheus.yml", "--storage.tsdb.path=" + metrics, "--web.listen-address=" + address,
+	}, files: map[string]string{"prometheus.yml": fmt.Sprintf(
+		"global: { scrape_interval: 200ms, scrape_timeout: 200ms }\nscrape_configs: [ { job_name: t, static_configs: [ { targets: [ %q ] } ] } ]\n", target.Addr())}})
+	prometheus.URL = "http://" + address
+	prometheus.awaitReady()
+	query := prometheus.querier(false)
+	prometheus.await("a sample", func() bool { return query("before") == "1" })
+	prometheus.stop()
+	for _, dir := range []string{metrics, silences} {
+		require.NoError(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+			return errors.Join(err, os.Chown(path, 100, 101))
+		}))
+	}
+
+	p := c.run(nil)
+	p.awaitReady()
+	require.Equal(t, "1", p.querier(false)("count(last_over_time(before[1h]))"))
+	require.Equal(t, "active", p.getSilence(hers.ID).Status.State)
+	p.expireSilence(hers.ID)
+	p.stop()
+	p = c.run(nil)
+	p.awaitReady()
+	require.Equal(t, "expired", p.getSilence(hers.ID).Status.State, "it is imported once")
+	p.stop()
+}
+
+// Arguments of the image and both variables with flags work as they did.
+func TestImage_ArgumentsAndAdditionalFlags(t *testing.T) {
+	t.Parallel()
+	c := newContainer(t)
+	p := c.run([]string{
+		"PROMETHEUS_ADDITIONAL_FLAGS=--web.enable-lifecycle --web.enable-admin-api",
+		"ALERTMANAGER_ADDITIONAL_FLAGS=--log.silences",
+		"OPSGENIE_API_KEY=canary-of-opsgenie", "INCIDENT_IO_ALERT_SOURCE_TOKEN=canary-of-incident.io",
+		"SRC_FRONTEND_INTERNAL=127.0.0.1:3090",
+	}, "--storage.tsdb.retention.time=2d")
+	p.awaitReady()
+	var flags struct{ Data map[string]string }
+	p.getJSON("/api/v1/status/flags", &flags)
+	for name, want := range map[string]string{
+		"web.enable-lifecycle": "true", "web.enable-admin-api": "true", "alertmanager.log.silences": "true",
+		"storage.tsdb.retention.time": "2d", "storage.tsdb.path": "/prometheus", "siteconfig.url": "127.0.0.1:3090",
+		"alertmanager.data.retention": "1w", "config.file": "/sg_config_prometheus/prometheus.yml",
+	} {
+		require.Equal(t, want, flags.Data[name], name)
+	}
+	status, _ := p.post("/-/reload", "", "")
+	require.Equal(t, http.StatusOK, status)
+	for _, path := range []string{"/api/v1/status/flags", "/api/v1/status/config", "/metrics", "/alertmanager/metrics", "/alertmanager/api/v2/status", "/api/srcprom/v1/config", "/api/srcprom/v1/health"} {
+		_, body := p.get(path)
+		require.NotContains(t, body, "canary", path)
+	}
+	p.stop()
+	require.NotContains(t, p.log.String(), "canary")
 }
