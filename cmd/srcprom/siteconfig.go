@@ -24,11 +24,12 @@ func (s *settings) source(log *slog.Logger, registry prometheus.Registerer) (src
 		return srcprom.Source{}, err
 	}
 	return srcprom.Source{
-		Overlay: sub.Overlay(),
-		Builtin: sub.Builtin(),
-		Checks:  sub.Checks(),
-		Detail:  sub.Detail,
-		Applied: sub.Applied,
+		Overlay:  sub.Overlay(),
+		Builtin:  sub.Builtin(),
+		Checks:   sub.Checks(),
+		Detail:   sub.Detail,
+		Applied:  sub.Applied,
+		Handlers: sub.Handlers(),
 		Push: func(ctx context.Context, server *srcprom.Server, text string, dryRun bool) (*client.SiteConfigResult, error) {
 			return sub.Push(ctx, server, text, dryRun)
 		},
