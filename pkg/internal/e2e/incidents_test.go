@@ -38,7 +38,6 @@ func operatorsWebhook(s *sink) map[string]string {
 // #33394, #33398: the site configuration was never fetched, so that no alert was
 // delivered, and nobody was told.
 func TestIncident_33394_NeverSyncedAndStaleAreVisible(t *testing.T) {
-	t.Parallel()
 	sink := newSink(t)
 	unreachable := frontend.Start(t)
 	unreachable.Down()
@@ -55,6 +54,7 @@ func TestIncident_33394_NeverSyncedAndStaleAreVisible(t *testing.T) {
 	require.Contains(t, ready, "connection refused")
 	require.Zero(t, never.metric("srcprom_siteconfig_last_success_timestamp_seconds"))
 	require.Positive(t, left.metric("srcprom_siteconfig_last_success_timestamp_seconds"))
+	t.Parallel() // no earlier: while other tests run a minute passes
 
 	never.await("the problem to be told", func() bool { return never.siteProblems() != nil })
 	require.GreaterOrEqual(t, time.Since(started), 30*time.Second)
@@ -206,7 +206,7 @@ func TestIncident_13079_ClusteringIsOffUnlessAskedFor(t *testing.T) {
 	p.awaitReady()
 	_, status := p.get("/alertmanager/api/v2/status")
 	require.Contains(t, status, `"status":"disabled"`)
-	require.Equal(t, 3, strings.Count(p.log.String(), `msg="Listening on"`), "nothing listens on 9094")
+	require.NotContains(t, p.log.String(), "9094")
 	p.stop()
 }
 
@@ -405,7 +405,7 @@ func TestIncident_14079_SlackUsernameIsDefaultAndCanBeChanged(t *testing.T) {
 // #16073, #12235: links lead to a dashboard, and not to the panel of the alert.
 func TestIncident_16073_LinksLeadToThePanel(t *testing.T) {
 	t.Parallel()
-	slack := receivers.NewSlack(t, "panel")
+	slack := receivers.NewSlack(t, "T0KEN")
 	site := `{"externalURL": "https://sourcegraph.example.com/", "observability.alerts": [{"level": "critical", "notifier": {"type": "slack", "url": "` + slack.URL + `"}}]}`
 	i := newInstance(t, site, launch{})
 	i.postAlerts(sourcegraphAlert("critical", "panel", "grafana_panel_id", "100310"))
