@@ -143,7 +143,7 @@ func (e *engine) run(next *blueprint) error {
 	}
 	e.stage.live.Store(live)
 	e.pipelines.keepOnly(integrationIDs(next.receivers))
-	e.api.Update(next.conf, e.mark)
+	e.api.Update(shown(next.conf), e.mark)
 	if rerouted {
 		e.startDispatcherLocked(next, before)
 		e.warnAboutIntervals(dispatch.NewRoute(next.conf.Route, nil))

@@ -127,7 +127,7 @@ func TestFrontend_InTroubleChangesNothing(t *testing.T) {
 	t.Parallel()
 	sink := newSink(t)
 	site := siteWith(toWebhook("critical", sink.URL+"/critical"))
-	i := newInstance(t, site, launch{args: []string{"--log.level=debug", "--siteconfig.fetch-timeout=1s"}}, sink)
+	i := newInstance(t, site, launch{args: []string{"--log.level=debug"}}, sink)
 	version := i.config().Version
 	good := frontend.Site(site)
 	i.frontend.Set(

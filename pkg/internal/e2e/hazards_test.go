@@ -48,7 +48,7 @@ func TestFound_EntryWithoutNotifierIsAProblemAndNoCrash(t *testing.T) {
 	i := newInstance(t, siteWith(`{"level": "critical"}`, toWebhook("critical", sink.URL+"/critical")), launch{}, sink)
 	for range 2 {
 		require.Len(t, i.siteProblems(), 1)
-		require.Contains(t, i.siteProblems()[0], "alert 0: `notifier` is missing")
+		require.Contains(t, i.siteProblems()[0], " 0: `notifier` is missing")
 		i.restart(syscall.SIGTERM)
 		i.frontend.Await(2)
 	}

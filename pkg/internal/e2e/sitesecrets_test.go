@@ -165,7 +165,7 @@ receivers:
     webhook_configs: [ { send_resolved: true, url: %[1]q } ]
     email_configs:
       - { to: a@example.com, from: old@example.com, smarthost: 127.0.0.1:1, auth_username: old, auth_password: canary5ecret-old-mail, require_tls: false }
-    opsgenie_configs: [ { api_key: canary5ecret-old-opsgenie, api_url: %[1]q } ]
+    opsgenie_configs: [ { api_key: canary5ecret-old-opsgenie, api_url: "http://127.0.0.1:1/" } ]
 templates: []
 `, sink.URL+"/old/canary5ecret-old-url")
 	f := frontend.Start(t)
