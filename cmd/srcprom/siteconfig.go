@@ -19,6 +19,9 @@ func (s *settings) source(log *slog.Logger, registry prometheus.Registerer) (src
 	}
 	opts := s.siteConfig
 	opts.Logger, opts.Registerer = log, registry
+	for _, alert := range srcprom.HealthAlerts() {
+		opts.OtherAlerts = append(opts.OtherAlerts, alert.Name)
+	}
 	sub, err := siteconfig.New(opts)
 	if err != nil {
 		return srcprom.Source{}, err
@@ -26,10 +29,10 @@ func (s *settings) source(log *slog.Logger, registry prometheus.Registerer) (src
 	return srcprom.Source{
 		Overlay:  sub.Overlay(),
 		Builtin:  sub.Builtin(),
+		Handlers: sub.Handlers(),
 		Checks:   sub.Checks(),
 		Detail:   sub.Detail,
 		Applied:  sub.Applied,
-		Handlers: sub.Handlers(),
 		Push: func(ctx context.Context, server *srcprom.Server, text string, dryRun bool) (*client.SiteConfigResult, error) {
 			return sub.Push(ctx, server, text, dryRun)
 		},

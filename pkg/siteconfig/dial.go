@@ -61,12 +61,12 @@ func (d *dialer) connect(ctx context.Context, address string) (net.Conn, error) 
 	return conn, nil
 }
 
-// last is the error of the last dial, and whether the other side has answered as only
-// HTTP/1 does.
-func (d *dialer) last() (err error, http1 bool) {
+// last says whether the other side has answered as only HTTP/1 does, and what the last
+// dial ended with.
+func (d *dialer) last() (http1 bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.err, d.http1 != nil && d.http1.Load()
+	return d.http1 != nil && d.http1.Load(), d.err
 }
 
 // heardConn tells whether the first that is read begins like an answer of HTTP/1.

@@ -116,7 +116,8 @@ func (f *file) wait(ctx context.Context, d time.Duration) {
 			return
 		case <-timer.C:
 			return
-		case <-f.watcher.Errors: // such as events that were lost
+		case err := <-f.watcher.Errors: // such as events that were lost
+			f.log.Debug("Watching the directory of the site configuration has gone wrong; the file is looked at", "path", f.path, "err", err)
 			return
 		case event := <-f.watcher.Events:
 			if f.concerns(event.Name) {

@@ -84,7 +84,7 @@ func (g *grpcFetcher) connect() error {
 // explain says what an error means. Its own words may come from the frontend.
 func (g *grpcFetcher) explain(ctx context.Context, err error) error {
 	code := grpcstatus.Code(err)
-	dialed, http1 := g.dialer.last()
+	http1, dialed := g.dialer.last()
 	switch {
 	case ctx.Err() != nil || code == codes.DeadlineExceeded:
 		return &fetchError{reason: "no answer over gRPC in time"}

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -81,7 +80,9 @@ func (p *poller) failed(err error) {
 	if errors.As(err, &failure) && failure.unreachable && time.Since(p.status.view().since()) < quiet {
 		return
 	}
-	p.complain(slog.LevelWarn, "The site configuration cannot be fetched; what was fetched last goes on running", err.Error())
+	if p.complains(err.Error()) {
+		p.log.Warn("The site configuration cannot be fetched; what was fetched last goes on running", "err", err)
+	}
 }
 
 // migrating notes that the frontend has nothing to tell because of an upgrade. What it
@@ -126,12 +127,17 @@ func (p *poller) misread(sum string, err error) {
 
 // tell says why what was brought last does not run.
 func (p *poller) tell() {
-	if r := p.refused; r.invalid {
+	r := p.refused
+	if r.invalid {
 		p.status.misread(r.reason)
-		p.complain(slog.LevelError, "The site configuration cannot be read; the one before goes on running", r.reason)
 	} else {
 		p.status.refuse(r.reason)
-		p.complain(slog.LevelWarn, "The site configuration does not run; it is tried again", r.reason)
+	}
+	switch said := p.complains(r.reason); {
+	case said && r.invalid:
+		p.log.Error("The site configuration cannot be read; the one before goes on running", "reason", r.reason)
+	case said:
+		p.log.Warn("The site configuration does not run; it is tried again", "reason", r.reason)
 	}
 }
 
@@ -171,12 +177,14 @@ func (p *poller) retryLater(sum string, err error) {
 	p.refused = next
 }
 
-// complain logs the same only once in a while.
-func (p *poller) complain(level slog.Level, message, reason string) {
-	if said := message + reason; said != p.complained || time.Since(p.at) >= repeatAfter {
-		p.complained, p.at = said, time.Now()
-		p.log.Log(context.Background(), level, message, "err", reason)
+// complains says whether it is time to log a complaint, which is once in a while as
+// long as it is the same.
+func (p *poller) complains(reason string) bool {
+	if reason == p.complained && time.Since(p.at) < repeatAfter {
+		return false
 	}
+	p.complained, p.at = reason, time.Now()
+	return true
 }
 
 // change sets the document; brought is what the source has brought last, nil for

@@ -280,7 +280,7 @@ func TestSilences_StayWhereNothingIsKnownOfWhatIsWanted(t *testing.T) {
 func TestSilences_ThatMatchNoAlertShowInHealthOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := keepSilences(t, newFakeSilences(), func(o *Options) { o.OtherAlerts = []string{"SrcpromReceiverFailing"} })
-		k.applied(silencing(`["critical_.*", "disk", "warning_gone", "Srcprom.*Failing", "other|DiskFull", ".*ritical_a"]`, "critical_a", "DiskFull"))
+		k.applied(silencing(`["critical_.*", "disk", "warning_gone", "Srcprom.*Failing", "SrcpromSiteConfigurationStale", "other|DiskFull", ".*ritical_a"]`, "critical_a", "DiskFull"))
 		require.InDelta(t, 2, k.gauge("srcprom_siteconfig_unmatched_silences"), 0)
 		require.Equal(t, []string{"disk", "warning_gone"}, k.silences.unmatched())
 		checks := k.Checks()

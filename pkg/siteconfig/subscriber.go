@@ -49,7 +49,7 @@ func New(opts Options) (*Subscriber, error) {
 		status:  newStatus(opts.PollInterval),
 	}
 	s.metrics = newMetrics(s)
-	s.silences = newSilences(s.log, opts.OtherAlerts, s.metrics.unmatched)
+	s.silences = newSilences(s.log, opts.alertsWithoutRules(), s.metrics.unmatched)
 	if err := s.metrics.register(opts.Registerer); err != nil {
 		return nil, fmt.Errorf("siteconfig: register metrics: %w", err)
 	}

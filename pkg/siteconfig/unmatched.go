@@ -26,6 +26,15 @@ func (s *silences) match(running *config.Effective) {
 	s.tell(len(strangers))
 }
 
+// alertsWithoutRules are the names of alerts that may fire without a rule.
+func (o Options) alertsWithoutRules() []string {
+	names := slices.Clone(o.OtherAlerts)
+	for _, alert := range HealthAlerts() {
+		names = append(names, alert.Name)
+	}
+	return names
+}
+
 // alertNames are those of the alerts of all rules.
 func alertNames(running *config.Effective) []string {
 	if running == nil {

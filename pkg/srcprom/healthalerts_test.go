@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/siteconfig"
 )
 
 // TestHealthAlerts_AreWhatTheDocsSay holds the table in the docs to the code.
@@ -16,7 +19,7 @@ func TestHealthAlerts_AreWhatTheDocsSay(t *testing.T) {
 	require.NoError(t, err)
 	documented := regexp.MustCompile("(?m)^\\| `Srcprom.*$").FindAllString(string(text), -1)
 	var rows []string
-	for _, a := range HealthAlerts() {
+	for _, a := range slices.Concat(HealthAlerts(), siteconfig.HealthAlerts()) {
 		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s |", a.Name, a.Level, a.When, a.Remedy))
 	}
 	require.Equal(t, strings.Join(rows, "\n"), strings.Join(documented, "\n"))

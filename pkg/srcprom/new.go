@@ -207,7 +207,7 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 
 		TestNotification: whenAlerting(s, s.TestNotification),
 
-		AlertsStatus: whenAlerting(s, s.alerting.AlertsStatus),
+		AlertsStatus: whenAlerting(s, s.AlertsStatus),
 
 		Handlers: s.opts.Source.Handlers,
 		Detail:   s.opts.Source.Detail,

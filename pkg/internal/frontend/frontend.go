@@ -156,19 +156,19 @@ func (f *Frontend) Connections() int {
 // Fetches is how many calls were made so far.
 func (f *Frontend) Fetches() int { return len(f.Calls()) }
 
-// Await waits for that many calls more than there are now.
-func (f *Frontend) Await(more int) {
+// Await waits until that many calls have been made since the start.
+func (f *Frontend) Await(calls int) {
 	f.t.Helper()
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	f.mu.Lock()
-	for want := len(f.calls) + more; len(f.calls) < want; f.mu.Lock() {
+	for ; len(f.calls) < calls; f.mu.Lock() {
 		arrived := f.arrived
 		f.mu.Unlock()
 		select {
 		case <-arrived:
 		case <-deadline.C:
-			require.FailNow(f.t, "the frontend was not called", "%d more times", more)
+			require.FailNow(f.t, "the frontend was not called often enough", "%d times, not %d", f.Fetches(), calls)
 		}
 	}
 	f.mu.Unlock()

@@ -28,6 +28,8 @@ func (f *Frontend) newGRPC() *grpc.Server {
 }
 
 // getConfig is a handler of [grpc.MethodDesc].
+//
+//nolint:revive // the order of its arguments is that of gRPC
 func (f *Frontend) getConfig(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 	if err := decode(new(frontendpb.GetConfigRequest)); err != nil {
 		return nil, err
