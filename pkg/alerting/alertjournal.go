@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,39 @@ func (s *alertStore) putFrom(ctx context.Context, from func(known origin, a *ale
 	return s.Alerts.Put(ctx, alerts...)
 }
 
+// catchUp tells of alerts again of which there are later versions than those that
+// a dispatcher has. Upstream takes them in with several workers, so of two versions
+// that come close to one another, as they do once a gate opens, the older one may
+// stay in the group: then the end of an alert would be told when it is given up.
+func (s *alertStore) catchUp(seen []*alert.Alert) {
+	late := slices.DeleteFunc(slices.Clone(seen), func(a *alert.Alert) bool { return s.laterThan(a) == nil })
+	if len(late) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.journal.from = knownOrigin
+	for _, a := range late {
+		if later := s.laterThan(a); later != nil {
+			_ = s.Alerts.Put(context.Background(), later) // it has no error of its own
+		}
+	}
+}
+
+// laterThan is the last version of an alert, also where the provider has dropped
+// it; nil where that is the given one.
+func (s *alertStore) laterThan(a *alert.Alert) *alert.Alert {
+	fp := a.Fingerprint()
+	last, err := s.Get(fp)
+	if err != nil {
+		last = s.journal.collectedAlert(fp)
+	}
+	if last == nil || !last.UpdatedAt.After(a.UpdatedAt) {
+		return nil
+	}
+	return last
+}
+
 // alertJournal keeps the alerts of the provider in the state. It is the provider's
 // callback, in front of the silencer, which is the stock one. It runs under the
 // provider's lock, so it only queues.
@@ -56,9 +90,10 @@ type alertJournal struct {
 
 	from func(known origin, a *alert.Alert) origin // of the Put that goes on; guarded by alertStore.mu
 
-	mu      sync.Mutex // guards what follows
-	known   map[model.Fingerprint]*knownAlert
-	soonest time.Time // no alert that has not ended yet, as far as is noted, ends before
+	mu        sync.Mutex // guards what follows
+	known     map[model.Fingerprint]*knownAlert
+	collected map[model.Fingerprint]*alert.Alert // the provider has dropped them, the state has not
+	soonest   time.Time                          // no alert that has not ended yet, as far as is noted, ends before
 }
 
 // knownAlert is an alert in the provider.
@@ -78,6 +113,7 @@ func newAlertJournal(log *slog.Logger, s *state.State, silencer mem.AlertStoreCa
 		hasRules:           hasRules,
 		changed:            changed,
 		known:              map[model.Fingerprint]*knownAlert{},
+		collected:          map[model.Fingerprint]*alert.Alert{},
 	}
 }
 
@@ -87,6 +123,7 @@ func (j *alertJournal) PostStore(a *alert.Alert, existing bool) {
 	fp := a.Fingerprint()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	delete(j.collected, fp)
 	k, ok := j.known[fp]
 	if !ok {
 		k = &knownAlert{}
@@ -144,17 +181,69 @@ func (j *alertJournal) writeLocked(fp model.Fingerprint, k *knownAlert, ended bo
 }
 
 // PostDelete implements mem.AlertStoreCallback. The provider calls it without its
-// lock, so the alert may have come back meanwhile.
+// lock, so the alert may have come back meanwhile. It drops everything resolved,
+// however recently; the state keeps it, as after a restart nobody else knows that
+// its end may have to be told yet.
 func (j *alertJournal) PostDelete(a *alert.Alert) {
 	j.AlertStoreCallback.PostDelete(a)
 	fp := a.Fingerprint()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if k, ok := j.known[fp]; ok && k.alert == a {
+		if !k.ended {
+			j.writeLocked(fp, k, true)
+		}
 		delete(j.known, fp)
-		j.state.Delete(state.Alerts, fp.String())
+		j.collected[fp] = a
 		j.changed()
 	}
+}
+
+func (j *alertJournal) collectedAlert(fp model.Fingerprint) *alert.Alert {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.collected[fp]
+}
+
+func (j *alertJournal) collectedAlerts() map[model.Fingerprint]*alert.Alert {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return maps.Clone(j.collected)
+}
+
+// forget removes collected alerts from the state, unless they have come back.
+func (j *alertJournal) forget(alerts map[model.Fingerprint]*alert.Alert) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for fp, a := range alerts {
+		if j.collected[fp] == a {
+			delete(j.collected, fp)
+			j.state.Delete(state.Alerts, fp.String())
+		}
+	}
+}
+
+// sweepAlerts removes from the state what the provider has dropped, once the end of
+// it is told: then no group has it any more. What is older than Options.Retention
+// would not be restored.
+func (e *engine) sweepAlerts(ctx context.Context, now time.Time) {
+	done := e.alertJournal.collectedAlerts()
+	if len(done) == 0 {
+		return
+	}
+	kept := func(a *alert.Alert) bool { return now.Sub(a.EndsAt) <= e.opts.Retention }
+	groups, _, err := e.alertGroups(ctx, everyRoute, func(a *alert.Alert, _ time.Time) bool { return done[a.Fingerprint()] != nil })
+	if err != nil { // nobody can have been told anything
+		maps.DeleteFunc(done, func(_ model.Fingerprint, a *alert.Alert) bool { return kept(a) })
+	}
+	for _, group := range groups {
+		for _, a := range group.Alerts {
+			if kept(a) {
+				delete(done, a.Fingerprint())
+			}
+		}
+	}
+	e.alertJournal.forget(done)
 }
 
 // noteEnds writes of alerts whose end has passed that it has.

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -23,7 +24,18 @@ func (e *engine) handler(prefix string) http.Handler {
 	if prefix != "/" {
 		router = router.WithPrefix(prefix)
 	}
-	return e.durably(e.api.Register(router, prefix))
+	api := e.api.Register(router, prefix)
+	return e.durably(api, e.limited(api))
+}
+
+// limited gives an answer after Options.HTTPTimeout, as Alertmanager does; what was
+// called goes on.
+func (e *engine) limited(next http.Handler) http.Handler {
+	timeout := e.opts.HTTPTimeout
+	if timeout <= 0 {
+		return next
+	}
+	return http.TimeoutHandler(next, timeout, fmt.Sprintf("Exceeded configured timeout of %v.\n", timeout))
 }
 
 // whenConfigured stands before the API, which knows no state without
@@ -44,7 +56,8 @@ func (m *Manager) whenConfigured(next http.Handler) http.Handler {
 // isOwn tells whether this very process posts alerts to itself, as a target of
 // prometheus.yml.
 func (m *Manager) isOwn(r *http.Request) bool {
-	return r.Method == http.MethodPost &&
-		strings.HasSuffix(r.URL.Path, "/api/v2/alerts") &&
+	method, at := operation(r)
+	return method == http.MethodPost &&
+		strings.HasSuffix(at, "/api/v2/alerts") &&
 		r.Header.Get(processHeader) == m.external.processID
 }

@@ -33,6 +33,21 @@ func TestHandler_AnswersUnavailableUntilConfiguredAndAfterStop(t *testing.T) {
 	require.Equal(t, "alerting is stopped\n", body)
 }
 
+func TestHandler_HidesTheHeadersOfMails(t *testing.T) {
+	h := running(t, `
+global: {smtp_smarthost: '127.0.0.1:1', smtp_from: a@example.com}
+route: {receiver: mail}
+receivers:
+  - name: mail
+    email_configs: [{to: b@example.com, headers: {subject: for all to see, X-Odd: not for all}}]
+`)
+	status, body := request(t, http.MethodGet, h.serve().URL+"/alertmanager/api/v2/status", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, "for all to see")
+	require.Contains(t, body, "X-Odd")
+	require.NotContains(t, body, "not for all")
+}
+
 func TestHandler_ServesAlertmanagersAPI(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL)+webhookReceiver("unused", "http://127.0.0.1:1"))
@@ -72,9 +87,11 @@ func TestHandler_OwnAlertsAreNotStoredTwice(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL))
 	url := h.serve().URL + "/alertmanager/api/v2/alerts"
-	status, _ := request(t, http.MethodPost, url, alertsJSON("Own"), processHeader, h.external.processID)
-	require.Equal(t, http.StatusOK, status)
-	status, _ = request(t, http.MethodPost, url, alertsJSON("Foreign"), processHeader, "another")
+	for method, url := range map[string]string{http.MethodPost: url, "post": url, "Post": url + "/"} {
+		status, _ := request(t, method, url, alertsJSON("Own"), processHeader, h.external.processID)
+		require.Equal(t, http.StatusOK, status)
+	}
+	status, _ := request(t, http.MethodPost, url, alertsJSON("Foreign"), processHeader, "another")
 	require.Equal(t, http.StatusOK, status)
 	_, body := request(t, http.MethodGet, url, "")
 	require.NotContains(t, body, "Own")

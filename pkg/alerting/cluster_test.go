@@ -36,14 +36,12 @@ func TestCluster_SilenceReachesPeer(t *testing.T) {
 	hook := newWebhook(t, nil)
 	first := newMember(t)
 	first.apply(effective(t, webhookYML(hook.URL)))
-	status, _ := request(t, http.MethodPost, first.serve().URL+"/alertmanager/api/v2/silences", silenceJSON("Early"))
-	require.Equal(t, http.StatusOK, status)
+	first.silence(silenceText("", "Early", "test", time.Now().Add(time.Hour)))
 
 	second := newMember(t, first.clusterAddress())
 	second.apply(effective(t, webhookYML(hook.URL)))
 	require.Eventually(t, func() bool { return first.engine.peer.ClusterSize() == 2 }, patience, tick, "the second has not joined")
-	status, _ = request(t, http.MethodPost, first.serve().URL+"/alertmanager/api/v2/silences", silenceJSON("Late"))
-	require.Equal(t, http.StatusOK, status)
+	first.silence(silenceText("", "Late", "test", time.Now().Add(time.Hour)))
 	api := second.serve().URL + "/alertmanager/api/v2"
 	require.Eventually(t, func() bool {
 		_, body := request(t, http.MethodGet, api+"/silences", "")

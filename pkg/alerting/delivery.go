@@ -2,7 +2,6 @@ package alerting
 
 import (
 	"errors"
-	"time"
 
 	amconfig "github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/dispatch"
@@ -30,8 +29,6 @@ type blueprint struct {
 	intervals *timeinterval.Intervener
 	labelled  bool // some route has labels, which the dispatcher renders
 	lost      []config.Integration
-
-	longestRepeat time.Duration // of the routes
 }
 
 // delivery is what runs behind the stage: everything that is used between a flush
@@ -63,7 +60,6 @@ func (e *engine) draw(before *blueprint, next *config.Effective, s engineSection
 		b.byID[r.ID()] = r
 		used[r.RouteOpts.Receiver] = true
 		b.labelled = b.labelled || len(r.RouteOpts.Labels) > 0
-		b.longestRepeat = max(b.longestRepeat, r.RouteOpts.RepeatInterval)
 	})
 	builder := receiverBuilder{
 		log:  e.base,
@@ -107,7 +103,7 @@ func intervenerOf(conf *amconfig.Config) *timeinterval.Intervener {
 //
 // Order: the new inhibitor knows all alerts before anything asks it; the old
 // dispatcher begins no flush any more when its receivers may be gone; the new one
-// finds its receivers there.
+// finds its receivers there, and they are known before anything fails to be sent.
 func (e *engine) run(next *blueprint) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -141,8 +137,8 @@ func (e *engine) run(next *blueprint) error {
 		e.stopDispatcherLocked()
 		before = e.dispatcher.Load().legacy()
 	}
-	e.stage.live.Store(live)
 	e.pipelines.keepOnly(integrationIDs(next.receivers))
+	e.stage.live.Store(live)
 	e.api.Update(shown(next.conf), e.mark)
 	if rerouted {
 		e.startDispatcherLocked(next, before)

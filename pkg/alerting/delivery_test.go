@@ -159,8 +159,7 @@ func TestManager_RestartDoesNotRepeatAndKeepsSilences(t *testing.T) {
 	first.apply(effective(t, webhookYML(hook.URL)))
 	first.fire("DiskFull")
 	hook.requireMessages(t, 1)
-	status, _ := request(t, http.MethodPost, first.serve().URL+"/alertmanager/api/v2/silences", silenceJSON("Noise"))
-	require.Equal(t, http.StatusOK, status)
+	first.silence(silenceText("", "Noise", "test", time.Now().Add(time.Hour)))
 	require.Eventually(t, func() bool { return first.engine.stage.inFlight() == 0 }, patience, tick, "still sending")
 	first.stop()
 
@@ -169,12 +168,6 @@ func TestManager_RestartDoesNotRepeatAndKeepsSilences(t *testing.T) {
 	second.fire("DiskFull", "Noise", "New")
 	hook.requireMessages(t, 2)
 	require.Equal(t, map[string]int{"DiskFull": 1, "New": 1}, hook.names())
-}
-
-func silenceJSON(alertname string) string {
-	return fmt.Sprintf(`{"matchers":[{"name":"alertname","value":%q,"isRegex":false,"isEqual":true}],
-		"startsAt":%q,"endsAt":%q,"createdBy":"test","comment":"test"}`,
-		alertname, time.Now().Format(time.RFC3339), time.Now().Add(time.Hour).Format(time.RFC3339))
 }
 
 func TestManager_InhibitionFollowsConfigurationWithoutNewDispatcher(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 // the stage that it sends through.
 type dispatcher struct {
 	up      *dispatch.Dispatcher
+	alerts  *alertStore
 	stage   *stage
 	routes  map[string]*dispatch.Route // by id, as they are configured
 	timeout func(groupInterval time.Duration) time.Duration
@@ -36,6 +37,7 @@ type dispatcher struct {
 // has sorted all alerts into groups.
 func (e *engine) startDispatcherLocked(next *blueprint, before *legacy) {
 	d := &dispatcher{
+		alerts:  e.alerts,
 		stage:   e.stage,
 		routes:  next.byID,
 		timeout: e.timeout,
@@ -105,7 +107,8 @@ func (d *dispatcher) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.
 	if d.serving.Err() != nil { // a hold that has ended with the dispatcher
 		return ctx, nil, errHeld
 	}
-	alerts, err := d.stage.send(ctx, l, f, alerts)
+	d.alerts.catchUp(alerts)
+	alerts, err := d.stage.send(ctx, withoutGroupLog(l), f, alerts)
 	return ctx, alerts, err
 }
 

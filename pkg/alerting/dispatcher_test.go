@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/alertmanager/alert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
@@ -57,6 +56,27 @@ func TestDispatcher_NewIntervalCountsFromTheOldTimer(t *testing.T) {
 	})
 }
 
+// Undone, as after a configuration that was applied by mistake.
+func TestDispatcher_TreeThatIsPutBackKeepsTheTimersOfItsGroups(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *harness, n *memoryNet) {
+		h.disk.slow(time.Millisecond) // so that it is sent later than its timer fires
+		waits := []string{"group_wait: 30s", "group_interval: 5m"}
+		h.apply(effective(t, virtualYML(waits...)))
+		h.Send(fresh("a"))
+		n.at(40 * time.Second)
+		h.apply(effective(t, strings.ReplaceAll(virtualYML("group_wait: 1h"), "[alertname]", "[n]")))
+		n.at(50 * time.Second)
+		h.apply(effective(t, virtualYML(waits...)))
+		h.Send(fresh("b"))
+		n.at(10 * time.Minute)
+		all := n.notifications()
+		for i := range all {
+			all[i].At = all[i].At.Truncate(time.Second)
+		}
+		require.Equal(t, []string{toldTeam("30s", "a"), toldTeam("5m30s", "a b")}, texts(all))
+	})
+}
+
 func TestDispatcher_GroupInGroupWaitKeepsItsTimer(t *testing.T) {
 	for name, started := range map[string]time.Duration{"upstream would flush at once": 29 * time.Second, "upstream would wait again": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +107,7 @@ func TestDispatcher_ResolvedThatIsOwedIsCarriedOver(t *testing.T) {
 		n.at(1500 * time.Millisecond)
 		h.Send(ended("a"))
 		n.at(3500 * time.Millisecond) // the provider has forgotten it
-		require.Len(t, provided(h), 1)
+		require.Len(t, h.engine.knownAlerts(), 1)
 		h.apply(effective(t, otherTree(1, sixSeconds...)))
 		n.at(4 * time.Second)
 		h.apply(effective(t, otherTree(2, sixSeconds...)))
@@ -147,15 +167,6 @@ func TestDispatcher_GroupThatComesBackAmidItsEndKeepsItsTimer(t *testing.T) {
 	})
 }
 
-// provided are the alerts of the provider.
-func provided(h *harness) []*alert.Alert {
-	var all []*alert.Alert
-	for a := range h.engine.alerts.GetPending().Next() {
-		all = append(all, a.Data)
-	}
-	return all
-}
-
 func TestManager_RestartKeepsGroupIntervalAndSettles(t *testing.T) {
 	inBubble(t, func(t *testing.T, first *harness, n *memoryNet) {
 		first.apply(effective(t, virtualYML(sixSeconds...)))
@@ -176,6 +187,36 @@ func TestManager_RestartKeepsGroupIntervalAndSettles(t *testing.T) {
 		require.Equal(t, []string{
 			toldTeam("500ms", "a b"), toldTeam("6.5s", "(b) a"), toldTeam("12.5s", "a c"), toldTeam("18.5s", "a c d"),
 		}, texts(n.notifications()))
+	})
+}
+
+func TestManager_RestartWithStartDelaySettlesAlthoughTheFirstFlushFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, first *harness, n *memoryNet) {
+		n.answer = func(at time.Duration, _, _ string) (int, time.Duration) {
+			if at > 13*time.Second && at < 20*time.Second {
+				return http.StatusNotFound, 0
+			}
+			return http.StatusOK, 0
+		}
+		first.apply(effective(t, virtualYML(sixSeconds...)))
+		first.Send(fresh("a"), fresh("b"))
+		n.at(time.Second)
+		first.Send(ended("b"))
+		n.at(7 * time.Second)
+		first.Send(fresh("c"))
+		n.at(13 * time.Second)
+		first.stop()
+		told := len(n.notifications())
+
+		second := first.again(func(o *Options, _ *Deps) { o.DispatchStartDelay = time.Second })
+		second.engine.conns.connect = n.dial
+		second.start().apply(effective(t, virtualYML(sixSeconds...)))
+		second.Send(fresh("d"))
+		n.at(time.Minute)
+		for _, one := range n.notifications()[told:] {
+			require.Equal(t, "a c d", one.Alerts, "the end of b has been told")
+		}
+		require.Len(t, n.notifications(), told+2)
 	})
 }
 

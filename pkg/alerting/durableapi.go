@@ -7,26 +7,37 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 )
 
 // durably stands before Alertmanager's API. What a call changes is on the disk
 // when it is answered; where that fails, the answer is 500, and a change of a
-// silence is taken back.
-func (e *engine) durably(next http.Handler) http.Handler {
+// silence is taken back. For that such a change has no time limit but that of the
+// disk: what is given up with an error must not take effect afterwards.
+func (e *engine) durably(next, limited http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method, at := operation(r)
 		switch {
-		case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/api/v2/alerts"):
-			e.serveAlerts(next, w, r)
-		case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/api/v2/silences"):
+		case method == http.MethodPost && strings.HasSuffix(at, "/api/v2/alerts"):
+			e.serveAlerts(limited, w, r)
+		case method == http.MethodPost && strings.HasSuffix(at, "/api/v2/silences"):
 			e.serveSilences(next, w, r, "")
-		case r.Method == http.MethodDelete && strings.HasSuffix(path.Dir(r.URL.Path), "/api/v2/silence"):
-			e.serveSilences(next, w, r, path.Base(r.URL.Path))
+		case method == http.MethodDelete && strings.HasSuffix(path.Dir(at), "/api/v2/silence"):
+			id, _ := url.PathUnescape(path.Base(at)) // EscapedPath is valid
+			e.serveSilences(next, w, r, id)
 		default:
-			next.ServeHTTP(w, r)
+			limited.ServeHTTP(w, r)
 		}
 	})
+}
+
+// operation is the method and the escaped path of a call as the router behind
+// Alertmanager's API reads them: see defaultRouter.Lookup in middleware/router.go of
+// go-openapi/runtime.
+func operation(r *http.Request) (method, at string) {
+	return strings.ToUpper(r.Method), path.Clean(r.URL.EscapedPath())
 }
 
 // serveAlerts serves a posting of alerts. They stay in memory when they cannot be

@@ -125,6 +125,37 @@ func TestSilences_CreationThatCannotBeWrittenIsTakenBack(t *testing.T) {
 	require.Empty(t, activeIn(t, h.again(nil)))
 }
 
+// The router behind the API takes any case of a method, and paths that it cleans.
+func TestHandler_OddSpellingsOfCallsAreAsDurable(t *testing.T) {
+	h := running(t, webhookYML(newWebhook(t, nil).URL))
+	api := h.serve().URL + "/alertmanager/api/v2/"
+	id := h.silence(silenceText("", "A", "before", time.Now().Add(time.Hour)))
+	for _, call := range []struct{ method, path, body, answer string }{
+		{"post", "silences", silenceText("", "A", "post", time.Now().Add(time.Hour)), "the silence was not changed"},
+		{"POST", "silences/", silenceText("", "A", "slash", time.Now().Add(time.Hour)), "the silence was not changed"},
+		{"delete", "silence/" + id, "", "the silence was not changed"},
+		{"DELETE", "silence/" + id + "/", "", "the silence was not changed"},
+		{"DELETE", fmt.Sprintf("silence/%%%x%s", id[0], id[1:]), "", "the silence was not changed"},
+		{"post", "alerts", alertsJSON("X"), "the alerts are taken"},
+		{"POST", "alerts/", alertsJSON("Y"), "the alerts are taken"},
+	} {
+		status, answer := h.whenFull(func() (int, string) { return request(t, call.method, api+call.path, call.body) })
+		require.Equal(t, http.StatusInternalServerError, status, "%s %s", call.method, call.path)
+		requireJSONString(t, answer, call.answer, errDiskFull.Error())
+		require.Equal(t, []string{"before"}, activeIn(t, h), "%s %s", call.method, call.path)
+		h.writableAgain()
+	}
+}
+
+func TestSilences_ChangesAreNotGivenUpWhileTheyMayTakeEffect(t *testing.T) {
+	h := newHarness(t, func(o *Options, _ *Deps) { o.HTTPTimeout = time.Nanosecond }).start()
+	h.apply(effective(t, webhookYML(newWebhook(t, nil).URL)))
+	h.silence(silenceText("", "A", "a", time.Now().Add(time.Hour)))
+	status, answer := request(t, http.MethodGet, h.serve().URL+"/alertmanager/api/v2/silences", "")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Equal(t, "Exceeded configured timeout of 1ns.\n", answer)
+}
+
 func activeIn(t *testing.T, h *harness) (comments []string) {
 	t.Helper()
 	for comment, state := range h.silencesNow() {

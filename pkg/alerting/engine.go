@@ -29,10 +29,8 @@ import (
 	"github.com/sourcegraph/srcprom/pkg/state"
 )
 
-// nflogRetention is how long the notification log may remember. It forgets a
-// notification after the time that [watchedLog] gives it, or after this, whichever is
-// sooner, and the value is fixed for the life of the log. A lower one would repeat
-// notifications too early where a later configuration brings a longer repeat interval.
+// nflogRetention is how long the notification log may remember, which is fixed for
+// its life: longer than any repeat interval, as that and leastMemory are to decide.
 const nflogRetention = 10 * 365 * 24 * time.Hour
 
 // engine is the built-in Alertmanager: what lives as long as the process, and one
@@ -147,7 +145,7 @@ func (e *engine) newRecorder(features featurecontrol.Flagger, reg prometheus.Reg
 // know of them. Hooks and peers come last: what is restored is no news.
 func (e *engine) newLogs(reg prometheus.Registerer) (err error) {
 	e.notified, err = nflog.New(nflog.Options{
-		Retention: max(e.opts.Retention, nflogRetention),
+		Retention: nflogRetention,
 		Logger:    e.base.With("component", "nflog"),
 		Metrics:   reg,
 	})
@@ -191,7 +189,7 @@ func (e *engine) newAlerts(features featurecontrol.Flagger, deps Deps) error {
 	}
 	e.releases.Push("close alert store", func() error { up.Close(); return nil })
 	e.alerts = &alertStore{Alerts: up, journal: e.alertJournal}
-	e.notificationLog = watchedLog{e.notified, e.alertJournal, e.keepNotified}
+	e.notificationLog = watchedLog{e.notified, e.alertJournal}
 	e.newReconciler(deps)
 	e.restoreAlerts()
 	return nil
@@ -230,7 +228,6 @@ func (e *engine) newAPI(deps Deps, sent *notificationMetrics) error {
 		Silences:        e.silences,
 		GroupMutedFunc:  e.groups.Muted,
 		Peer:            e.clusterPeer(),
-		Timeout:         e.opts.HTTPTimeout,
 		Concurrency:     e.opts.GetConcurrency,
 		CORSHandler:     cors,
 		Logger:          e.base.With("component", "api"),

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/prometheus/alertmanager/silence"
+	"github.com/prometheus/alertmanager/silence/silencepb"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
@@ -343,6 +345,29 @@ func TestExplainIf_JoinsTheGroupThatIsThere(t *testing.T) {
 	require.Equal(t, there.Routes[0].Next, e.Routes[0].Next)
 	require.NotNil(t, e.Routes[0].LastFlush)
 	require.WithinDuration(t, e.Routes[0].LastFlush.Add(time.Hour), *e.Routes[0].Next, time.Second)
+}
+
+func TestExplainIf_GroupThatIsGoneWasNotified(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *harness, n *memoryNet) {
+		h.apply(effective(t, virtualYML(sixSeconds...)))
+		h.Send(fresh("a"))
+		n.at(time.Second)
+		silence := silenced("s", "A", func(s *silencepb.MeshSilence) { s.Silence.EndsAt = timestamppb.New(time.Now().Add(30 * time.Second)) })
+		require.NoError(t, h.engine.silences.Merge(framed(t, silence)))
+		h.engine.forgetMuted()
+		h.Send(ended("a"))
+		n.at(time.Minute)
+		require.Len(t, n.notifications(), 1, "its end is silenced")
+		for after, want := range map[time.Duration]string{
+			0:             "nothing is sent: it has been notified, and the repeat_interval of 4h is not over",
+			5 * time.Hour: "it is sent to webhook[0]",
+		} {
+			e := h.explainIf(time.Now().Add(after), "alertname", "A", "n", "a")
+			require.Empty(t, e.Routes[0].SilencedBy)
+			require.Equal(t, want, e.Routes[0].NextReason)
+			require.False(t, e.Routes[0].Integrations[0].RepeatsAt.Before(*e.Routes[0].Next))
+		}
+	})
 }
 
 func TestExplain_WithoutABuiltInAlertmanager(t *testing.T) {

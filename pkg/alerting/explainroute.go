@@ -115,7 +115,8 @@ func (x *Explainer) timer(s subject, r *dispatch.Route, g group) timer {
 	known, ok := x.engine.stage.timers.get(flush{group: g.key, receiver: g.receiver})
 	switch {
 	case !exists && s.hypothetical:
-		t.next = new(x.at.Add(r.RouteOpts.GroupWait))
+		t.base = x.at.Add(r.RouteOpts.GroupWait)
+		t.next = new(t.base)
 		return t
 	case !exists, !t.member && !s.hypothetical:
 		return t
@@ -221,7 +222,7 @@ func (x *Explainer) integration(s subject, i *notify.Integration, g group, opts 
 // notified is the last entry of the notification log for a group and an
 // integration; nil when there is none.
 func (x *Explainer) notified(g group, i *notify.Integration) *nflogpb.Entry {
-	return entryOf(x.engine.notified, &nflogpb.Receiver{GroupName: g.receiver, Integration: i.Name(), Idx: uint32(i.Index())}, g.key)
+	return entryOf(x.engine.notified, integrationID{g.receiver, i.String()}.inLog(), g.key)
 }
 
 // repeat says when an alert that fires is sent once more. It follows

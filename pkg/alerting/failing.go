@@ -30,15 +30,21 @@ type FailingIntegration struct {
 
 // failures knows the integrations whose last attempt has failed.
 type failures struct {
-	mu sync.Mutex // guards what follows
-	of map[integrationID]*FailingIntegration
+	mu       sync.Mutex // guards what follows
+	of       map[integrationID]*FailingIntegration
+	existing map[integrationID]bool
 }
 
 func newFailures() *failures { return &failures{of: map[integrationID]*FailingIntegration{}} }
 
+// failed notes that an attempt has failed. What still sends to an integration that
+// is gone does not matter any more.
 func (f *failures) failed(at integrationID, text string, gaveUp bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !f.existing[at] {
+		return
+	}
 	of, known := f.of[at]
 	if !known {
 		of = &FailingIntegration{Receiver: at.receiver, Integration: at.integration, Since: time.Now()}
@@ -55,10 +61,11 @@ func (f *failures) ended(at integrationID) {
 	delete(f.of, at)
 }
 
-// keep forgets all integrations but the given ones.
+// keep forgets all integrations but the given ones, for good.
 func (f *failures) keep(existing map[integrationID]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.existing = existing
 	for at := range f.of {
 		if !existing[at] {
 			delete(f.of, at)

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,22 +36,29 @@ func TestManager_FailingIntegrationIsListedUntilItsNextSuccess(t *testing.T) {
 }
 
 func TestManager_FailingIntegrationThatIsRemovedIsForgotten(t *testing.T) {
-	hook := newWebhook(t, func(_ int, w http.ResponseWriter, _ *http.Request) bool {
-		w.WriteHeader(http.StatusNotFound)
-		return false
+	inBubble(t, func(t *testing.T, h *harness, n *memoryNet) {
+		n.answer = func(_ time.Duration, receiver, _ string) (int, time.Duration) {
+			if receiver == "team" {
+				return http.StatusInternalServerError, 0
+			}
+			return http.StatusOK, 0
+		}
+		h.apply(effective(t, virtualYML("group_wait: 1s", "group_interval: 10m")))
+		h.Send(fresh("a"))
+		n.at(2 * time.Minute)
+		require.Len(t, h.FailingIntegrations(), 1)
+		h.apply(effective(t, routeYML("other")+"receivers:\n"+webhookReceiver("other", "http://other")))
+		before := len(n.notifications())
+		n.at(9 * time.Minute)
+		require.True(t, slices.ContainsFunc(n.notifications()[before:], func(one told) bool { return one.Receiver == "team" }), "what was begun is tried on")
+		require.Empty(t, h.FailingIntegrations())
 	})
-	other := newWebhook(t, nil)
-	h := newHarness(t, func(o *Options, _ *Deps) { o.DrainTimeout = 10 * time.Millisecond }).start()
-	h.apply(effective(t, webhookYML(hook.URL)))
-	h.fire("DiskFull")
-	requireMetric(t, h.promReg, 1, "srcprom_alerting_failing_integrations")
-	h.apply(effective(t, routeYML("other")+"receivers:\n"+webhookReceiver("other", other.URL)))
-	require.Empty(t, h.FailingIntegrations())
 }
 
 func TestFailures_AttemptsThatMayYetSucceedCountAfterAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f, at := newFailures(), integrationID{"team", "webhook[0]"}
+		f, at, other := newFailures(), integrationID{"team", "webhook[0]"}, integrationID{"a", "email[0]"}
+		f.keep(map[integrationID]bool{at: true, other: true})
 		f.failed(at, "first", false)
 		time.Sleep(failingFrom - time.Second)
 		f.failed(at, "second", false)
@@ -59,7 +67,7 @@ func TestFailures_AttemptsThatMayYetSucceedCountAfterAMinute(t *testing.T) {
 		require.Equal(t, []FailingIntegration{{
 			Receiver: "team", Integration: "webhook[0]", Since: time.Now().Add(-failingFrom), Failures: 2, LastError: "second",
 		}}, f.list(time.Now()))
-		f.failed(integrationID{"a", "email[0]"}, "gave up", true)
+		f.failed(other, "gave up", true)
 		require.Len(t, f.list(time.Now()), 2)
 		require.Equal(t, "a", f.list(time.Now())[0].Receiver)
 		f.ended(at)

@@ -45,3 +45,12 @@ func isHold(attrs []slog.Attr) bool {
 	}
 	return false
 }
+
+// withoutGroupLog is for what is not the dispatcher: upstream's stages, too, give a
+// logger the key of the group that they send for.
+func withoutGroupLog(l *slog.Logger) *slog.Logger {
+	if g, ok := l.Handler().(groupLog); ok {
+		return slog.New(g.Handler)
+	}
+	return l
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -23,15 +24,18 @@ func TestGroupLog_TellsOfGroupsAndPassesEverythingElseOn(t *testing.T) {
 	require.NotContains(t, text.String(), "held")
 }
 
-// Upstream says nothing elsewhere of a group that it makes.
-func TestDispatcher_NotesEachGroupThatIsMade(t *testing.T) {
-	hook := newWebhook(t, nil)
-	h := running(t, webhookYML(hook.URL))
-	h.fire("A", "B")
-	hook.requireMessages(t, 2)
-	d := h.engine.dispatcher.Load()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	require.Contains(t, d.made, `{}:{alertname="A"}`)
-	require.Contains(t, d.made, `{}:{alertname="B"}`)
+// Upstream says nothing elsewhere of a group that it makes, and says its key again
+// with each notification.
+func TestDispatcher_NotesEachGroupWhenItIsMadeAndNotWhenItSends(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *harness, n *memoryNet) {
+		h.apply(effective(t, virtualYML("group_wait: 30s", "group_interval: 5m")))
+		n.at(time.Second)
+		h.Send(fresh("a"))
+		n.at(time.Minute)
+		require.Equal(t, []string{toldTeam("31s", "a")}, texts(n.notifications()))
+		d := h.engine.dispatcher.Load()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		require.Equal(t, n.start.Add(time.Second), d.made[`{}:{alertname="A"}`].at)
+	})
 }

@@ -2,7 +2,6 @@ package alerting
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -108,19 +107,15 @@ func TestHistory_DeliveredAndDeduplicatedOnceEach(t *testing.T) {
 func TestHistory_SilencedThenNotified(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL))
-	api := h.serve().URL + "/alertmanager/api/v2"
-	status, answer := request(t, http.MethodPost, api+"/silences", silenceJSON("Noise"))
-	require.Equal(t, http.StatusOK, status)
-	var silence struct{ SilenceID string }
-	require.NoError(t, json.Unmarshal([]byte(answer), &silence))
+	id := h.silence(silenceText("", "Noise", "test", time.Now().Add(time.Hour)))
 
 	h.fire("Noise")
-	entries := h.requireHistory(client.HistoryQuery{}, "Noise firing: silenced team, "+silence.SilenceID)
-	require.Equal(t, []string{silence.SilenceID}, entries[0].SilencedBy)
-	status, _ = request(t, http.MethodDelete, api+"/silence/"+silence.SilenceID, "")
+	entries := h.requireHistory(client.HistoryQuery{}, "Noise firing: silenced team, "+id)
+	require.Equal(t, []string{id}, entries[0].SilencedBy)
+	status, _ := h.expire(id)
 	require.Equal(t, http.StatusOK, status)
 	h.requireHistory(client.HistoryQuery{},
-		"Noise firing: silenced team, "+silence.SilenceID,
+		"Noise firing: silenced team, "+id,
 		"Noise firing: delivered team/webhook[0], first notification",
 		"Noise firing: deduplicated team/webhook[0], repeat interval not elapsed",
 	)
@@ -204,20 +199,19 @@ func TestHistory_KeepsNoSecrets(t *testing.T) {
 }
 
 func TestHistory_HangingReceiverIsGivenUpAtTheDeadline(t *testing.T) {
-	release := make(chan struct{})
-	hook := newWebhook(t, func(int, http.ResponseWriter, *http.Request) bool { <-release; return false })
-	defer close(release)
-	h := newHarness(t, nil)
-	h.apply(effective(t, webhookYML(hook.URL)))
-	ctx, cancel := context.WithTimeout(flushContext(t.Context(), "DiskFull"), 300*time.Millisecond)
-	defer cancel()
-	_, _, err := h.engine.stage.live.Load().pipeline.Exec(ctx, slog.New(slog.DiscardHandler), benchAlert("DiskFull"))
-	require.ErrorContains(t, err, "context deadline exceeded")
-	entries := h.requireHistory(client.HistoryQuery{}, "DiskFull firing: failed team/webhook[0], first notification, contextDeadlineExceeded")
-	require.True(t, entries[0].GaveUp)
-	require.Equal(t, 1, entries[0].Attempt)
-	require.GreaterOrEqual(t, entries[0].LatencySeconds, 0.04)
-	require.Len(t, h.FailingIntegrations(), 1)
+	inBubble(t, func(t *testing.T, h *harness, n *memoryNet) {
+		n.answer = func(time.Duration, string, string) (int, time.Duration) { return http.StatusOK, time.Hour }
+		h.apply(effective(t, webhookYML("http://team")))
+		ctx, cancel := context.WithTimeout(flushContext(t.Context(), "DiskFull"), time.Second)
+		defer cancel()
+		_, _, err := h.engine.stage.live.Load().pipeline.Exec(ctx, slog.New(slog.DiscardHandler), benchAlert("DiskFull"))
+		require.ErrorContains(t, err, "context deadline exceeded")
+		entries := h.requireHistory(client.HistoryQuery{}, "DiskFull firing: failed team/webhook[0], first notification, contextDeadlineExceeded")
+		require.True(t, entries[0].GaveUp)
+		require.Equal(t, 1, entries[0].Attempt)
+		require.EqualValues(t, 1, entries[0].LatencySeconds)
+		require.Len(t, h.FailingIntegrations(), 1)
+	})
 }
 
 // The deadline passes in the wait for the next attempt.

@@ -71,7 +71,7 @@ func newDecidedAlert(a *alert.Alert, source string, value *float64) decidedAlert
 func (d *decision) entry(a *decidedAlert, at time.Time) client.HistoryEntry {
 	e := client.HistoryEntry{
 		Time:           at,
-		Labels:         make(map[string]string, len(a.Labels)),
+		Labels:         plainLabels(a.Labels),
 		Fingerprint:    a.Labels.Fingerprint().String(),
 		AlertStatus:    a.status(),
 		Source:         a.Source,
@@ -90,9 +90,6 @@ func (d *decision) entry(a *decidedAlert, at time.Time) client.HistoryEntry {
 		LatencySeconds: d.Latency,
 		Attempt:        d.Attempt,
 		InDoubt:        d.InDoubt,
-	}
-	for name, value := range a.Labels {
-		e.Labels[string(name)] = string(value)
 	}
 	if a.HandedOffAt != 0 {
 		handed := time.UnixMilli(a.HandedOffAt).UTC()

@@ -72,9 +72,7 @@ func (d *dispatcher) inherit(f flush, route *dispatch.Route, alerts []*alert.Ale
 
 // current are the alerts of a group as they are now.
 func (d *dispatcher) current(f flush, route *dispatch.Route) []*alert.Alert {
-	groups, _, err := d.up.Groups(d.serving,
-		func(r *dispatch.Route) bool { return r.Idx == route.Idx },
-		func(*alert.Alert, time.Time) bool { return true })
+	groups, _, err := d.up.Groups(d.serving, func(r *dispatch.Route) bool { return r.Idx == route.Idx }, everyAlert)
 	if err != nil {
 		return nil
 	}

@@ -93,7 +93,7 @@ func (i importing) file(path string, kind snapshotKind, again bool) (done bool) 
 		log.Error("Snapshot not imported; it is tried again at the next start", "err", err)
 		return false
 	}
-	key, mark := recordKey(importMark+path), fmt.Sprintf("%d bytes of %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
+	key, mark := state.Key(importMark+path), fmt.Sprintf("%d bytes of %s", info.Size(), info.ModTime().UTC().Format(time.RFC3339Nano))
 	if before, ok := i.marks[key]; ok && (!again || before == mark) {
 		return true
 	}

@@ -45,13 +45,22 @@ func (s *sender) intend(ctx context.Context, n *notification) {
 		s.state.Put(state.Intents, n.id.key(), value)
 		err = s.flush(ctx)
 	}
+	s.written(ctx, n, err)
+}
+
+// written notes whether what is sent, or what came of it, could be written. That it
+// could not is counted once for each notification, and said once.
+func (s *sender) written(ctx context.Context, n *notification, err error) {
 	switch {
 	case err == nil:
 		s.sent.unwritable.Store(false)
-	case ctx.Err() == nil:
-		s.sent.unwritten.Inc()
+	case ctx.Err() == nil && len(n.alerts) > 0:
+		if !n.unwritten {
+			n.unwritten = true
+			s.sent.unwritten.Inc()
+		}
 		if s.sent.unwritable.CompareAndSwap(false, true) {
-			s.log.Error("Notifications are sent although what is being sent cannot be written: should the server be killed meanwhile, it does not know that they may be sent twice",
+			s.log.Error("Notifications are sent although what is being sent, or has been, cannot be written: should the server be killed meanwhile, it does not know that they may be sent twice",
 				"receiver", s.at.receiver, "integration", s.at.integration, "group_key", n.decision.GroupKey, "err", err)
 		}
 	}

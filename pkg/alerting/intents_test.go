@@ -269,6 +269,26 @@ func TestIntent_NotificationIsSentWhereItCannotBeWritten(t *testing.T) {
 	h.disk.mend()
 }
 
+func TestIntent_ResolvedThatWasToldIsNotRepeatedWhileNothingCanBeWritten(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *harness, n *memoryNet) {
+		h.apply(effective(t, virtualYML(sixSeconds...)))
+		h.Send(fresh("a"), fresh("b"))
+		n.at(time.Second)
+		h.disk.fail(errDiskFull)
+		h.Send(ended("b"))
+		n.at(7 * time.Second)
+		h.Send(fresh("c"))
+		n.at(13 * time.Second)
+		h.Send(fresh("d"))
+		n.at(20 * time.Second)
+		h.disk.mend()
+		require.Equal(t, []string{
+			toldTeam("500ms", "a b"), toldTeam("6.5s", "(b) a"), toldTeam("12.5s", "a c"), toldTeam("18.5s", "a c d"),
+		}, texts(n.notifications()))
+		requireMetric(t, h.promReg, 3, "srcprom_notification_intents_unwritten_total")
+	})
+}
+
 func TestIntent_DiskThatHangsDelaysOnlyForAWhile(t *testing.T) {
 	hook := newWebhook(t, nil)
 	h := running(t, webhookYML(hook.URL))

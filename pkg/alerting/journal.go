@@ -2,7 +2,6 @@ package alerting
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,7 +67,7 @@ func (j *journal) put(r record) {
 		return
 	}
 	j.records[r.key] = r
-	j.state.Put(j.bucket, recordKey(r.key), r.frame)
+	j.state.Put(j.bucket, r.key, r.frame)
 	if j.watch != nil {
 		j.watch(before, r)
 	}
@@ -114,7 +113,7 @@ func (j *journal) sweep(now time.Time) (size int64) {
 			continue
 		}
 		delete(j.records, key)
-		j.state.Delete(j.bucket, recordKey(key))
+		j.state.Delete(j.bucket, key)
 	}
 	return size
 }
@@ -128,16 +127,10 @@ func (j *journal) maintenance(gc func() (int, error)) func() (int64, error) {
 	}
 }
 
-// maxKey bounds the keys in the state, whose own bound is not much more: a longer
-// one would keep everything else from being written, too.
-const maxKey = 1024
-
-func recordKey(key string) string {
-	if len(key) <= maxKey {
-		return key
-	}
-	sum := sha256.Sum256([]byte(key))
-	return "sha256:" + hex.EncodeToString(sum[:])
+// oldKey is the key of a record in states of earlier versions, where it was longer
+// than [state.State.Put] takes it now.
+func oldKey(key string) string {
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(key)))
 }
 
 // readSilence reads a silence, its matchers unseen.

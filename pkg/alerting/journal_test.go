@@ -3,7 +3,6 @@ package alerting
 import (
 	"bytes"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
@@ -116,13 +115,6 @@ func TestJournal_SweepRemovesWhatIsForgotten(t *testing.T) {
 	require.Greater(t, size, int64(len(a)))
 	require.EqualValues(t, len(a), j.sweep(time.Now().Add(time.Minute)))
 	require.Equal(t, map[string][]byte{"a": a}, stored(t, j.state, state.Silences))
-}
-
-func TestRecordKey_LongOnesAreShortened(t *testing.T) {
-	require.Equal(t, "short", recordKey("short"))
-	long := recordKey(strings.Repeat("x", 40000))
-	require.Less(t, len(long), maxKey)
-	require.NotEqual(t, long, recordKey(strings.Repeat("x", 40001)))
 }
 
 func TestCheckSilence_WhatTheEngineCannotUseIsRefused(t *testing.T) {

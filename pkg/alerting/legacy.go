@@ -60,9 +60,7 @@ func (d *dispatcher) legacy() *legacy {
 	d.mu.Lock()
 	l.made = maps.Clone(d.made)
 	d.mu.Unlock()
-	groups, _, err := d.up.Groups(context.Background(),
-		func(*dispatch.Route) bool { return true },
-		func(*alert.Alert, time.Time) bool { return true })
+	groups, _, err := d.up.Groups(context.Background(), everyRoute, everyAlert)
 	if err != nil { // it has none but that of its context
 		return l
 	}

@@ -122,7 +122,6 @@ func newScenario(t *testing.T, seed uint64) *scenario {
 	s.h = virtualHarness(t, s.net, func(o *Options, _ *Deps) {
 		o.MaintenanceInterval = 4 * o.AlertGCInterval // it writes files
 		o.DispatchMaintenanceInterval = 10 * time.Minute
-		o.Retention = time.Minute // so that the notification log does forget
 	})
 	s.net.answer = s.answer
 	s.ref = newReference(s.answer)

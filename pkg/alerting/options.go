@@ -25,9 +25,8 @@ type Options struct {
 	// ImportDir is the data directory of an Alertmanager, whose files of these names
 	// are imported once and left alone. Empty, the default, means none.
 	ImportDir string
-	// Retention is how long a silence is kept after its end, and the least time for
-	// which the notification log remembers; that is also twice the longest repeat
-	// interval of a route. Default 120h.
+	// Retention is how long a silence is kept after its end, and for how long after
+	// its own an alert is restored whose end was not told. Default 120h.
 	Retention time.Duration
 	// MaintenanceInterval is the time between two garbage collections of silences
 	// and notification log. Default 15m.
@@ -66,7 +65,8 @@ type Options struct {
 	// GetConcurrency limits the GET requests served at the same time. Zero, the
 	// default, means the number of CPUs or 8, whichever is larger.
 	GetConcurrency int
-	// HTTPTimeout limits the time for one request. Zero, the default, means no limit.
+	// HTTPTimeout limits the time for one request that does not change silences.
+	// Zero, the default, means no limit.
 	HTTPTimeout time.Duration
 	// CORSOrigin is an anchored regular expression of the origins whose pages may
 	// call the API. Empty, the default, means none.

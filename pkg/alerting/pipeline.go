@@ -85,7 +85,7 @@ func (p *pipelines) fanOut(receiver string, integrations []notify.Integration, w
 }
 
 // entryOf is what the notification log knows of a group; nil is nothing.
-func entryOf(log notify.NotificationLog, of *nflogpb.Receiver, group string) *nflogpb.Entry {
+func entryOf(log notificationLog, of *nflogpb.Receiver, group string) *nflogpb.Entry {
 	entries, err := log.Query(nflog.QGroupKey(group), nflog.QReceiver(of))
 	if err != nil || len(entries) == 0 {
 		return nil

@@ -12,7 +12,7 @@ import (
 // among those of the server, where its own rules can see them.
 type sendMetrics struct {
 	unwritten  prometheus.Counter
-	unwritable atomic.Bool // the last intent was not written; is said once only
+	unwritable atomic.Bool // the last write was in vain; is said once only
 	inDoubt    prometheus.Counter
 }
 
@@ -25,7 +25,7 @@ func newSendMetrics(reg prometheus.Registerer, failing *failures) *sendMetrics {
 	return &sendMetrics{
 		unwritten: f.NewCounter(prometheus.CounterOpts{
 			Name: "srcprom_notification_intents_unwritten_total",
-			Help: "Total number of notifications that were sent although it could not be written before that they would be.",
+			Help: "Total number of notifications that were sent although that could not be written, before or afterwards.",
 		}),
 		inDoubt: f.NewCounter(prometheus.CounterOpts{
 			Name: "srcprom_notifications_in_doubt_total",

@@ -46,19 +46,21 @@ func (p *pipelines) sender(at integrationID, integration *notify.Integration, en
 
 // notification is one that is being sent by one integration.
 type notification struct {
-	decision *decision // what is the same in all that is recorded of it
-	id       sendID
-	doubt    *decision // of what it repeats; nil where nothing was in doubt
-	alerts   []*alert.Alert
-	attempts int
-	latency  time.Duration // of the last attempt
-	gaveUp   bool          // with the last attempt
+	decision  *decision // what is the same in all that is recorded of it
+	id        sendID
+	doubt     *decision // of what it repeats; nil where nothing was in doubt
+	alerts    []*alert.Alert
+	attempts  int
+	latency   time.Duration // of the last attempt
+	gaveUp    bool          // with the last attempt
+	unwritten bool          // it is counted as such
 }
 
 type notificationKey struct{}
 
 // Exec implements notify.Stage. All alerts that come here are to be sent, but for
-// those that have resolved where the integration does not want to know.
+// those that have resolved where the integration does not want to know. What was
+// sent has not failed where that cannot be written: it would be sent again.
 func (s *sender) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
 	n := s.begin(ctx, alerts)
 	if len(n.alerts) > 0 {
@@ -71,9 +73,7 @@ func (s *sender) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Aler
 	}
 	ctx, alerts, err = s.remember.Exec(ctx, l, alerts...)
 	s.settle(n)
-	if err == nil {
-		err = s.flush(ctx)
-	}
+	s.written(ctx, n, s.flush(ctx))
 	if err != nil {
 		return ctx, nil, fmt.Errorf("%s/%s: record that the notification was sent: %w", s.at.receiver, s.at.integration, err)
 	}

@@ -97,7 +97,9 @@ const collection = 30 * time.Minute
 func (r *reference) collect() {
 	maps.DeleteFunc(r.alerts, func(_ string, a *refAlert) bool { return a.end > 0 })
 	if r.nextGC%(4*collection) == 0 {
-		maps.DeleteFunc(r.log, func(_ refKey, e *refEntry) bool { return e.at+2*r.routes.RouteOpts.RepeatInterval < r.now })
+		maps.DeleteFunc(r.log, func(_ refKey, e *refEntry) bool {
+			return e.at+max(2*r.routes.RouteOpts.RepeatInterval, leastMemory) < r.now
+		})
 	}
 	r.nextGC += collection
 }

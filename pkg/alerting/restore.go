@@ -23,7 +23,13 @@ func (e *engine) restoreLog(j *journal, check func([]byte) (record, error), merg
 		if err != nil {
 			return err
 		}
-		if recordKey(r.key) != key {
+		switch key {
+		case state.Key(r.key):
+		case oldKey(r.key):
+			e.state.Delete(j.bucket, key)
+			e.state.Put(j.bucket, r.key, frame)
+			key = r.key
+		default:
 			return errors.New("it is the record of another key")
 		}
 		if !r.expires.After(now) {

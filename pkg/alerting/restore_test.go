@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/alertmanager/silence/silencepb"
@@ -88,8 +89,7 @@ func TestRestore_SilencesAndNotificationsSurviveACrash(t *testing.T) {
 	first := running(t, webhookYML(hook.URL))
 	first.fire("DiskFull")
 	hook.requireMessages(t, 1)
-	status, _ := first.post("silences", silenceJSON("Noise"))
-	require.Equal(t, http.StatusOK, status)
+	first.silence(silenceText("", "Noise", "test", time.Now().Add(time.Hour)))
 	require.Eventually(t, func() bool { return len(stored(t, first.state, state.NotificationLog)) == 1 }, patience, tick, "the entry is not written")
 
 	second := first.again(nil).start()
@@ -130,6 +130,26 @@ func TestRestore_BadRecordIsSetAsideAlone(t *testing.T) {
 	require.Contains(t, log.String(), `key=bad`)
 	require.Contains(t, log.String(), `read silence \"bad\": matcher of \"alertname\"`)
 	require.Len(t, stored(t, s, state.Silences), 3, "what is set aside stays for who wants to look at it")
+}
+
+func TestRestore_RecordWithALongKeyIsTakenUpAlsoUnderItsOldOne(t *testing.T) {
+	s := openState(t, t.TempDir())
+	older, newer := strings.Repeat("older", 1000), strings.Repeat("newer", 1000)
+	s.Put(state.Silences, oldKey(older), framed(t, silenced(older, "Older")))
+	s.Put(state.Silences, newer, framed(t, silenced(newer, "Newer")))
+	require.NoError(t, s.Flush(t.Context()))
+	h := newHarness(t, func(_ *Options, d *Deps) { d.State = s })
+	require.NotNil(t, h.silenceByID(older))
+	require.NotNil(t, h.silenceByID(newer))
+	all := stored(t, s, state.Silences)
+	require.Len(t, all, 2)
+	require.Contains(t, all, state.Key(older))
+	require.NoError(t, h.Close())
+
+	again := newHarness(t, func(_ *Options, d *Deps) { d.State = s })
+	require.NotNil(t, again.silenceByID(older))
+	again.engine.silenceJournal.sweep(time.Now().Add(24 * time.Hour))
+	require.Empty(t, stored(t, s, state.Silences))
 }
 
 func TestRestore_WhatHasExpiredLeavesTheState(t *testing.T) {
@@ -223,6 +243,67 @@ func TestRestore_ResolvedButNotSentIsSentOnce(t *testing.T) {
 	third.fire("B")
 	hook.requireMessages(t, 3)
 	require.Equal(t, map[string]int{"A": 2, "B": 1}, hook.names())
+}
+
+// The provider drops what has resolved at its next collection, be that before
+// anybody is told.
+func TestRestore_ResolvedThatWasCollectedBeforeItWasSentIsSentOnce(t *testing.T) {
+	for name, receiverFails := range map[string]bool{"waits for its group": false, "receiver fails": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newMemoryNet(t)
+				n.answer = func(at time.Duration, _, _ string) (int, time.Duration) {
+					if receiverFails && at > 2*time.Second && at < 20*time.Second {
+						return http.StatusNotFound, 0
+					}
+					return http.StatusOK, 0
+				}
+				often := func(o *Options, _ *Deps) { o.AlertGCInterval, o.DispatchMaintenanceInterval = time.Second, time.Second }
+				first := virtualHarness(t, n, often).start()
+				first.apply(effective(t, virtualYML(sixSeconds...)))
+				first.Send(fresh("a"), fresh("b"))
+				n.at(1500 * time.Millisecond)
+				first.Send(ended("a"))
+				down := 4 * time.Second
+				if receiverFails {
+					down = 20 * time.Second
+				}
+				n.at(down)
+				require.Nil(t, first.alertNamed("A", "n", "a"), "the provider has dropped it")
+				second := first.again(often) // as after a SIGKILL
+				first.stop()
+				told := len(n.notifications())
+
+				second.engine.conns.connect = n.dial
+				second.start().apply(effective(t, virtualYML(sixSeconds...)))
+				n.at(down + time.Minute)
+				after := n.notifications()[told:]
+				require.Len(t, after, 1)
+				require.Equal(t, "(a) b", after[0].Alerts)
+				require.Len(t, stored(t, second.state, state.Alerts), 1, "what was told leaves the state")
+			})
+		})
+	}
+}
+
+func TestRestore_EndIsToldAlsoAfterDays(t *testing.T) {
+	inBubble(t, func(t *testing.T, first *harness, n *memoryNet) {
+		yml := virtualYML("group_interval: 5m", "repeat_interval: 1h")
+		first.apply(effective(t, yml))
+		a := fresh("a")
+		a.EndsAt = time.Now().Add(2 * time.Hour)
+		first.Send(a)
+		n.at(time.Minute)
+		first.stop()
+		told := len(n.notifications())
+		n.at(100 * time.Hour)
+		second := first.again(nil)
+		second.engine.conns.connect = n.dial
+		second.start().apply(effective(t, yml))
+		n.at(101 * time.Hour)
+		require.Len(t, n.notifications(), told+1)
+		require.Equal(t, "(a)", n.notifications()[told].Alerts)
+	})
 }
 
 func TestRestore_ResolvedThatWasNeverNotifiedIsNotSent(t *testing.T) {
@@ -331,7 +412,9 @@ func (h *harness) startedAt() time.Time { return h.engine.start.Add(-time.Minute
 
 func TestAlertJournal_CollectedAlertLeavesTheState(t *testing.T) {
 	hook := newWebhook(t, nil) // closed after the harness: a stop would wait for its attempts
-	h := newHarness(t, func(o *Options, _ *Deps) { o.AlertGCInterval = 20 * time.Millisecond }).start()
+	h := newHarness(t, func(o *Options, _ *Deps) {
+		o.AlertGCInterval, o.DispatchMaintenanceInterval = 20*time.Millisecond, 20*time.Millisecond
+	}).start()
 	h.apply(effective(t, webhookYML(hook.URL)))
 	h.fire("Stays")
 	h.Send(resolved("Goes"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 var errBegun = errors.New("alerting: Run or Close has been called before")
@@ -93,6 +94,18 @@ func (e *engine) keep(ctx context.Context, done <-chan struct{}, running *sync.W
 	})
 	running.Go(func() {
 		e.notified.Maintenance(e.opts.MaintenanceInterval, "", done, e.nflogJournal.maintenance(e.notified.GC))
+	})
+	running.Go(func() {
+		ticker := time.NewTicker(e.opts.DispatchMaintenanceInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				e.sweepAlerts(context.Background(), time.Now())
+			case <-done:
+				return
+			}
+		}
 	})
 	if e.peer != nil {
 		running.Go(func() { settle(ctx, e.peer, e.opts.Cluster, e.log) })

@@ -25,13 +25,9 @@ func (s *stage) entries(live *delivery, f flush) []*nflogpb.Entry {
 	var all []*nflogpb.Entry
 	integrations := live.receivers[f.receiver].integrations
 	for i := range integrations {
-		entries, err := s.notified.Query(nflog.QGroupKey(f.group), nflog.QReceiver(&nflogpb.Receiver{
-			GroupName:   f.receiver,
-			Integration: integrations[i].Name(),
-			Idx:         uint32(integrations[i].Index()),
-		}))
-		if err == nil { // else there is none
-			all = append(all, entries...)
+		at := integrationID{f.receiver, integrations[i].String()}
+		if entry := entryOf(s.notified, at.inLog(), f.group); entry != nil {
+			all = append(all, entry)
 		}
 	}
 	if s.doubted != nil {

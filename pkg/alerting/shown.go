@@ -7,30 +7,31 @@ import (
 	amcommoncfg "github.com/prometheus/alertmanager/config/common"
 )
 
-// shown is a configuration as the API may show it. The engine hides what it knows to
-// be secret, and takes additional headers of mail, by which gateways tell their
-// customers, for harmless text.
+// shown is a copy of a configuration as the API may show it. The engine hides what
+// it has a type of secrets for; the headers of mails, which may have keys in them, it
+// does not.
 func shown(conf *amconfig.Config) *amconfig.Config {
-	copied := *conf
-	copied.Receivers = slices.Clone(conf.Receivers)
-	for i := range copied.Receivers {
-		mails := slices.Clone(copied.Receivers[i].EmailConfigs)
-		for j, mail := range mails {
-			mails[j] = new(*mail)
-			mails[j].Headers = shownHeaders(mail.Headers)
+	out := *conf
+	out.Receivers = slices.Clone(conf.Receivers)
+	for i := range out.Receivers {
+		mails := slices.Clone(out.Receivers[i].EmailConfigs)
+		for k, mail := range mails {
+			one := *mail
+			one.Headers = shownHeaders(mail.Headers)
+			mails[k] = &one
 		}
-		copied.Receivers[i].EmailConfigs = mails
+		out.Receivers[i].EmailConfigs = mails
 	}
-	return &copied
+	return &out
 }
 
 func shownHeaders(headers map[string]string) map[string]string {
-	result := make(map[string]string, len(headers))
+	out := make(map[string]string, len(headers))
 	for name, value := range headers {
-		if !slices.Contains([]string{"From", "To", "Cc", "Reply-To", "Subject"}, name) {
+		if !slices.Contains([]string{"Subject", "From", "To"}, name) {
 			value = amcommoncfg.SecretToken
 		}
-		result[name] = value
+		out[name] = value
 	}
-	return result
+	return out
 }

@@ -20,7 +20,7 @@ type groupTimer struct {
 	next      time.Time // when it will fire
 	succeeded time.Time // when it had fired for the last flush that did not fail
 	ended     bool      // which left the group without alerts
-	inherited bool      // what is in the group has come from another dispatcher, and no flush has succeeded since
+	inherited bool      // what is in the group may have come from another dispatcher, and no flush has succeeded since
 	held      bool      // it waits for next in the stage, not in the dispatcher
 	serial    uint64    // of the dispatcher that the group is in
 	forget    time.Time
@@ -41,7 +41,7 @@ func (t *groupTimers) fire(f flush, at time.Time) groupTimer {
 	defer t.mu.Unlock()
 	before := t.timers[f.key()]
 	t.putLocked(f, groupTimer{
-		fired: at, next: at.Add(f.interval), succeeded: before.succeeded, inherited: before.inherited, serial: f.serial,
+		fired: at, next: at.Add(f.interval), succeeded: before.succeeded, inherited: before.inherited || f.id == 1, serial: f.serial,
 	})
 	return before
 }

@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/stretchr/testify/require"
 )
@@ -168,19 +167,14 @@ func (n *memoryNet) at(d time.Duration) {
 
 // fresh is an alert that begins to fire now.
 func fresh(name string, more ...string) *notifier.Alert {
-	return &notifier.Alert{
-		Labels:       labels.FromStrings(append([]string{"alertname", "A", "n", name}, more...)...),
-		StartsAt:     time.Now(),
-		EndsAt:       time.Now().Add(1000 * time.Hour),
-		GeneratorURL: "http://here:9090/graph",
-	}
+	a := firing("A", append([]string{"n", name}, more...)...)
+	a.StartsAt, a.EndsAt = time.Now(), time.Now().Add(1000*time.Hour)
+	return a
 }
 
 // ended is one that has just resolved, and began to fire before.
 func ended(name string, more ...string) *notifier.Alert {
-	a := fresh(name, more...)
-	a.StartsAt, a.EndsAt = time.Now().Add(-time.Minute), time.Now()
-	return a
+	return resolved("A", append([]string{"n", name}, more...)...)
 }
 
 // virtualYML has one receiver, named team, and the given lines in its route.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tidwall/jsonc"
 )
 
 // object is a JSON object in the order of its text: of two members of one name, or
@@ -47,10 +49,7 @@ func parseJSONC(text string, use func(name string, decode func() (any, error)) e
 	if text == "" {
 		return errors.New("the text is empty")
 	}
-	plain, err := stripJSONC(text)
-	if err != nil {
-		return err
-	}
+	plain := jsonc.ToJSON([]byte(text)) // each offset stays what it was
 	switch content := bytes.TrimSpace(plain); {
 	case len(content) == 0:
 		return nil
@@ -62,78 +61,6 @@ func parseJSONC(text string, use func(name string, decode func() (any, error)) e
 		return syntaxErrorAt(text, bytes.IndexByte(plain, content[0]), "expected an object")
 	}
 	return eachMember(plain, use)
-}
-
-// stripJSONC blanks what JSONC has beyond JSON, so that each offset stays what it
-// was. The usual libraries keep a tree of the whole text, of which we use a small
-// part, and recurse without a bound; and they want a line break after a comment.
-func stripJSONC(text string) ([]byte, error) {
-	plain := []byte(text)
-	comma := -1         // that nothing has come after yet
-	previous := byte(0) // neither blank nor comment
-	for i := 0; i < len(text); {
-		end := i + 1
-		switch c := text[i]; {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
-			i = end
-			continue
-		case strings.HasPrefix(text[i:], "//"), strings.HasPrefix(text[i:], "/*"):
-			end = commentEnd(text, i)
-			if end < 0 {
-				return nil, syntaxErrorAt(text, i, "this comment has no end")
-			}
-			blank(plain[i:end])
-			i = end
-			continue
-		case c == '"':
-			end = stringEnd(text, i)
-		case c == ',':
-			comma = i
-			if strings.IndexByte("\x00[{,:", previous) >= 0 {
-				comma = -1 // nothing is ahead of it
-			}
-		case (c == '}' || c == ']') && comma >= 0 && previous == ',':
-			blank(plain[comma : comma+1])
-		}
-		previous = text[i]
-		i = end
-	}
-	return plain, nil
-}
-
-func blank(text []byte) {
-	for i := range text {
-		text[i] = ' '
-	}
-}
-
-// commentEnd is where the comment ends that begins at start, negative when it does
-// not.
-func commentEnd(text string, start int) int {
-	if text[start+1] == '/' {
-		if n := strings.IndexAny(text[start:], "\r\n"); n >= 0 {
-			return start + n
-		}
-		return len(text)
-	}
-	n := strings.Index(text[start+2:], "*/")
-	if n < 0 {
-		return -1
-	}
-	return start + 2 + n + 2
-}
-
-// stringEnd is where the string ends that begins at start, or the text.
-func stringEnd(text string, start int) int {
-	for i := start + 1; i < len(text); i++ {
-		switch text[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(text)
 }
 
 // whyInvalid says in our own words why a text is no JSON: the decoder quotes a

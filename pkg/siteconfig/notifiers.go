@@ -67,7 +67,7 @@ type notifier struct {
 // slack makes a message with two buttons. Mattermost takes it too.
 func slack(n notifier) mapping {
 	api := n.needAddress("url", "give the URL of an incoming webhook")
-	username := n.text("username")
+	username := n.template("username")
 	if username == "" {
 		username = "Sourcegraph Alerts"
 	}
@@ -82,9 +82,9 @@ func slack(n notifier) mapping {
 	return newMapping().
 		text("api_url", api).
 		text("username", username).
-		given("channel", n.text("recipient")).
-		given("icon_emoji", n.text("icon_emoji")).
-		given("icon_url", n.text("icon_url")).
+		given("channel", n.template("recipient")).
+		given("icon_emoji", n.template("icon_emoji")).
+		given("icon_url", n.template("icon_url")).
 		text("title", title).
 		text("title_link", n.links.docs).
 		text("text", body).
@@ -103,8 +103,8 @@ func pagerduty(n notifier) mapping {
 		shown = append(shown, newMapping().text("text", dashboardLabel).text("href", n.links.dashboard))
 	}
 	return newMapping().
-		text("routing_key", key).
-		given("severity", n.text("severity")).
+		text("routing_key", literal(key)).
+		given("severity", n.template("severity")).
 		given("url", n.address("apiUrl")).
 		text("description", title).
 		list("links", shown...)
@@ -129,12 +129,12 @@ func webhook(n notifier) mapping {
 
 func opsgenie(n notifier) mapping {
 	key := opsgenieKey(n)
-	tags := n.text("tags")
+	tags := n.template("tags")
 	if tags == "" {
 		tags = `{{ range $name, $value := .CommonLabels }}{{ $name }}={{ $value }},{{ end }}`
 	}
 	m := newMapping().
-		given("api_key", key).
+		given("api_key", literal(key)).
 		given("api_url", n.address("apiUrl")).
 		text("message", title).
 		text("description", body).
@@ -161,7 +161,7 @@ func opsgeniePriority(n notifier) string {
 	const byLevel = `{{ if eq .CommonLabels.level "critical" }}P1` +
 		`{{ else if eq .CommonLabels.level "warning" }}P2` +
 		`{{ else if eq .CommonLabels.level "info" }}P3{{ else }}P4{{ end }}`
-	priority := n.text("priority")
+	priority := n.template("priority")
 	switch {
 	case priority == "":
 		return byLevel
@@ -204,7 +204,7 @@ func opsgenieResponder(value any, f *faults) (responder mapping, ok bool) {
 	}
 	m, given := newMapping(), 0
 	for _, name := range []string{"id", "name", "username"} {
-		if value := s.text(name); value != "" {
+		if value := s.template(name); value != "" {
 			m.text(name, value)
 			given++
 		}

@@ -37,7 +37,8 @@ type Options struct {
 	// "https://sourcegraph.com/docs".
 	DocsURL string
 	// Version of Sourcegraph that those links are for; empty, or not a semantic
-	// version, means the newest.
+	// version, means the newest. Before 6.11, the anchors of the documentation had
+	// hyphens in the place of the underscores of names.
 	Version string
 	// OpsgenieAPIKey is for Opsgenie notifiers that have no key of their own.
 	OpsgenieAPIKey string

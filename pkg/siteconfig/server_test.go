@@ -22,8 +22,8 @@ import (
 	"github.com/sourcegraph/srcprom/pkg/srcpromtest"
 )
 
-// subscribed plugs a subscriber into a server, as cmd/srcprom does.
-func subscribed(t *testing.T, edit func(*siteconfig.Options)) (srcprom.Source, *siteconfig.Subscriber) {
+// sourceOf plugs a subscriber into a server, as cmd/srcprom does.
+func sourceOf(t *testing.T, edit func(*siteconfig.Options)) (srcprom.Source, *siteconfig.Subscriber) {
 	t.Helper()
 	o := siteconfig.DefaultOptions()
 	o.PollInterval = 20 * time.Millisecond
@@ -32,11 +32,12 @@ func subscribed(t *testing.T, edit func(*siteconfig.Options)) (srcprom.Source, *
 	s, err := siteconfig.New(o)
 	require.NoError(t, err)
 	return srcprom.Source{
-		Overlay: s.Overlay(),
-		Builtin: s.Builtin(),
-		Checks:  s.Checks(),
-		Detail:  s.Detail,
-		Applied: s.Applied,
+		Overlay:  s.Overlay(),
+		Builtin:  s.Builtin(),
+		Handlers: s.Handlers(),
+		Checks:   s.Checks(),
+		Detail:   s.Detail,
+		Applied:  s.Applied,
 		Push: func(ctx context.Context, server *srcprom.Server, text string, dryRun bool) (*client.SiteConfigResult, error) {
 			return s.Push(ctx, server, text, dryRun)
 		},
@@ -44,8 +45,8 @@ func subscribed(t *testing.T, edit func(*siteconfig.Options)) (srcprom.Source, *
 	}, s
 }
 
-// start starts a server with a source, and an alert of level critical that fires.
-func start(t *testing.T, dir string, source srcprom.Source, log io.Writer, reg *prometheus.Registry) *srcpromtest.Server {
+// startWith starts a server with a source, and an alert of level critical that fires.
+func startWith(t *testing.T, dir string, source srcprom.Source, log io.Writer, reg *prometheus.Registry) *srcpromtest.Server {
 	t.Helper()
 	return srcpromtest.Start(t, srcpromtest.WithOptions(func(o *srcprom.Options) {
 		o.Storage.Dir = dir
@@ -80,8 +81,8 @@ func webhookSite(url string) string {
 func TestSubscriber_TheFrontendsChangeRoutesAlerts(t *testing.T) {
 	first, second := srcpromtest.NewReceiver(t), srcpromtest.NewReceiver(t)
 	sourcegraph := frontend.Start(t, frontend.Site(webhookSite(first.URL)))
-	source, _ := subscribed(t, func(o *siteconfig.Options) { o.URL = sourcegraph.Address() })
-	server := start(t, t.TempDir(), source, nil, nil)
+	source, _ := sourceOf(t, func(o *siteconfig.Options) { o.URL = sourcegraph.Address() })
+	server := startWith(t, t.TempDir(), source, nil, nil)
 	first.Await("the alert", srcpromtest.Firing("critical_frontend_broken"))
 
 	sourcegraph.SetSite(webhookSite(second.URL))
@@ -103,16 +104,16 @@ func TestSubscriber_WhatWasAcceptedRunsAtTheNextStartWithTheFrontendDown(t *test
 	receiver := srcpromtest.NewReceiver(t)
 	sourcegraph.SetSite(webhookSite(receiver.URL + "/polled"))
 	url := func(o *siteconfig.Options) { o.URL = sourcegraph.Address() }
-	source, _ := subscribed(t, url)
-	server := start(t, dir, source, nil, nil)
+	source, _ := sourceOf(t, url)
+	server := startWith(t, dir, source, nil, nil)
 	require.Eventually(t, func() bool { return server.Current().LastRead["siteconfig"] != "" }, 30*time.Second, time.Millisecond, "be polled")
 	_, err := source.Push(t.Context(), server.Server, webhookSite(receiver.URL+"/pushed"), false)
 	require.NoError(t, err)
 	require.NoError(t, server.Stop())
 
 	sourcegraph.Down()
-	source, subscriber := subscribed(t, url)
-	server = start(t, dir, source, nil, nil)
+	source, subscriber := sourceOf(t, url)
+	server = startWith(t, dir, source, nil, nil)
 	require.Contains(t, server.Current().Documents[config.SiteConfigDocument].Content, "/pushed")
 	require.Eventually(t, func() bool { return strings.Contains(subscriber.Detail()[0], "connection refused") }, 30*time.Second, time.Millisecond, "find the frontend down")
 
@@ -130,6 +131,7 @@ func TestSubscriber_SaysNothingOfWhatItFetches(t *testing.T) {
     {"level": "warning", "notifier": {"type": "slack", "url": ["canary-slack"]}},
     "canary-entry",
   ],
+  "observability.silenceAlerts": [{"canary-silence": 1}, "("],
   "email.smtp": {"host": "canary.example", "port": 0, "authentication": "PLAIN", "password": "canary-password", "username": "canary-name"},
   "executors.accessToken": "canary-of-others",
 }`
@@ -143,17 +145,17 @@ func TestSubscriber_SaysNothingOfWhatItFetches(t *testing.T) {
 		frontend.Answer{Site: `"canary-migrating"`, Migrating: true},
 	)
 	const answers = 6
-	source, subscriber := subscribed(t, func(o *siteconfig.Options) {
+	source, subscriber := sourceOf(t, func(o *siteconfig.Options) {
 		o.URL, o.Registerer = sourcegraph.Address(), registry
 		o.Logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
-	server := start(t, t.TempDir(), source, log, registry)
+	server := startWith(t, t.TempDir(), source, log, registry)
 	all := func() string {
 		var said strings.Builder
 		for _, path := range []string{
 			"/metrics", "/alertmanager/metrics", "/-/ready", "/alertmanager/api/v2/status", "/alertmanager/api/v2/receivers",
 			"/api/srcprom/v1/config", "/api/srcprom/v1/config/history", "/api/srcprom/v1/health", "/api/srcprom/v1/ready",
-			"/api/srcprom/v1/history",
+			"/api/srcprom/v1/history", "/prom-wrapper/config-subscriber", "/prom-wrapper/alerts-status",
 		} {
 			said.WriteString(get(t, server.URL+path))
 		}
@@ -175,7 +177,7 @@ func TestSubscriber_SaysNothingOfWhatItFetches(t *testing.T) {
 		said, logged := all(), log.String()
 		for _, canary := range []string{
 			"canary-user", "canary-pass", "canary-path", "canary-query", "canary-token", "canary-key", "canary-unknown",
-			"canary-slack", "canary-entry", "canary-password", "canary-of-others", "canary-broken", "canary-list", "canary-garbage",
+			"canary-slack", "canary-entry", "canary-silence", "canary-password", "canary-of-others", "canary-broken", "canary-list", "canary-garbage",
 			"canary-migrating", frontend.Secret,
 		} {
 			for _, said := range []string{said, logged} {

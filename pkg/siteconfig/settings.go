@@ -6,6 +6,9 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"text/template"
+
+	amtemplate "github.com/prometheus/alertmanager/template"
 )
 
 // faults are what is wrong with one entry of the site configuration. They name
@@ -73,6 +76,21 @@ func (s settings) text(name string) string {
 		s.faults.note("`%s` must be a string, and is left out", name)
 		return ""
 	}
+}
+
+// template reads a string that the engine takes for a template, and that may be left
+// out.
+func (s settings) template(name string) string {
+	text := s.text(name)
+	if !strings.Contains(text, "{{") {
+		return text
+	}
+	funcs := template.FuncMap(amtemplate.DefaultFuncs)
+	if _, err := template.New("").Funcs(funcs).Parse(text); err != nil {
+		s.faults.note("`%s` is a template that does not parse, and is left out", name)
+		return ""
+	}
+	return text
 }
 
 // credential reads a string that may be left out, but not be wrong: without it, or

@@ -180,8 +180,7 @@ func whyNoRegexp(text string) string {
 	if err == nil {
 		return ""
 	}
-	var why *syntax.Error
-	if errors.As(err, &why) {
+	if why, ok := errors.AsType[*syntax.Error](err); ok {
 		return why.Code.String()
 	}
 	return "it does not parse"

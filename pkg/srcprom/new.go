@@ -208,11 +208,10 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		TestNotification: whenAlerting(s, s.TestNotification),
 
 		AlertsStatus: whenAlerting(s, s.AlertsStatus),
-
-		Handlers: s.opts.Source.Handlers,
-		Detail:   s.opts.Source.Detail,
-		Push:     s.push(),
-		Features: feats,
+		Handlers:     s.opts.Source.Handlers,
+		Detail:       s.opts.Source.Detail,
+		Push:         s.push(),
+		Features:     feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,
 			BuildUser: version.BuildUser, BuildDate: version.BuildDate, GoVersion: version.GoVersion,

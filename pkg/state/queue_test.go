@@ -205,6 +205,21 @@ func TestFlush_DeadlineHoldsWhileTheDiskHangs(t *testing.T) {
 	require.NoError(t, <-closed)
 }
 
+func TestFlush_DiskThatHangsIsNamed(t *testing.T) {
+	d := slowDisk()
+	s := openOn(t, d)
+	s.Put(Silences, "a", nil)
+	for range 2 { // who writes, and who waits for that
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
+		err := s.Flush(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Regexp(t, `write to the state file "`+s.path+`": no answer for \d+ms: context deadline exceeded; look at its disk`, err)
+	}
+	<-d.begun
+	d.hold <- struct{}{}
+}
+
 func TestQueue_StaysBoundedWhileRecordsComeAndGo(t *testing.T) {
 	d := &disk{}
 	s := openOn(t, d)

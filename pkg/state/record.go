@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -30,14 +31,14 @@ const (
 // maxKey is the length of the longest key.
 const maxKey = 1024
 
-// recordPlace names a record by a key that bbolt takes: not by one that is long
-// or empty.
-func recordPlace(bucket Bucket, key string) place {
+// Key is the key under which [State.Put] keeps a record. It is another one where
+// bbolt would not take the given one, which is long or empty.
+func Key(key string) string {
 	if len(key) == 0 || len(key) > maxKey {
 		sum := fmt.Sprintf("#%x", sha256.Sum256([]byte(key)))
 		key = key[:min(len(key), maxKey-len(sum))] + sum
 	}
-	return place{bucket, key}
+	return key
 }
 
 // Put keeps a record in the place of the one before it. It only queues, so it may
@@ -45,19 +46,26 @@ func recordPlace(bucket Bucket, key string) place {
 // be changed afterwards. A key of more than 1024 bytes is replaced by its beginning
 // and its checksum, which then names the record as well.
 func (s *State) Put(bucket Bucket, key string, value []byte) {
-	s.queue.change(change{place: recordPlace(bucket, key), value: value})
+	s.queue.change(change{place: place{bucket, Key(key)}, value: value})
 }
 
 // Delete removes a record. It only queues, as Put does.
 func (s *State) Delete(bucket Bucket, key string) {
-	s.queue.change(change{place: recordPlace(bucket, key), deleted: true})
+	s.queue.change(change{place: place{bucket, Key(key)}, deleted: true})
 }
 
 // Flush waits until all that was queued before is on the disk. Calls at the same
 // time share a transaction. Its error says that it is not: then what was queued
 // stays so, and is tried again with the next Flush and by Run. When ctx is done it
 // no longer waits, but what is being written may get to the disk.
-func (s *State) Flush(ctx context.Context) error { return s.queue.flush(ctx, s.commit) }
+func (s *State) Flush(ctx context.Context) error {
+	began := time.Now()
+	err := s.queue.flush(ctx, s.commit)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("write to the state file %q: no answer for %s: %w; look at its disk", s.path, time.Since(began).Round(time.Millisecond), err)
+	}
+	return err
+}
 
 // Each calls f for every record of a bucket that is on the disk, in the order of
 // their keys; f may keep the value, and use the state. Records that are damaged are

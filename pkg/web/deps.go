@@ -141,7 +141,7 @@ type Configurer interface {
 
 // optionalDeps are the fields of Deps that may be nil.
 func optionalDeps() []string {
-	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain", "TestNotification", "AlertsStatus", "Detail", "Push"}
+	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain", "AlertsStatus", "TestNotification", "Detail", "Push"}
 }
 
 func (d Deps) validate() error {

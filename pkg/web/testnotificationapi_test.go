@@ -58,7 +58,7 @@ func TestServer_TestNotificationRefusesWhatMakesNoSense(t *testing.T) {
 		``:                                     "decode request body",
 		`{}`:                                   "either",
 		`{"receiver":"a","labels":{"b":"c"}}`:  "either",
-		`{"reciever":"a"}`:                     "unknown field",
+		`{"receivers":"a"}`:                    "unknown field",
 		`{"receiver":"a"}{}`:                   "nothing after the object",
 		`{"labels":{"a":1}}`:                   "decode request body",
 		"{\"receiver\":\"\xff\"}":              "UTF-8",

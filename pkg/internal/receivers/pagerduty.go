@@ -2,6 +2,7 @@ package receivers
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"testing"
 )
@@ -40,9 +41,7 @@ func NewPagerDuty(t testing.TB, routingKey string) *Service {
 
 func pagerDutyAnswer(status int, word, message string, more map[string]any) answer {
 	body := map[string]any{"status": word, "message": message}
-	for name, value := range more {
-		body[name] = value
-	}
+	maps.Copy(body, more)
 	text, _ := json.Marshal(body) // of strings
 	return answer{status: status, body: string(text), header: jsonText()}
 }

@@ -2,7 +2,6 @@ package receivers
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -162,7 +161,7 @@ func TestService_HangsUntilTheSenderGivesUp(t *testing.T) {
 	if err == nil {
 		resp.Body.Close()
 	}
-	require.True(t, errors.Is(err, context.DeadlineExceeded), "%v", err)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Zero(t, s.Await(1)[0].Status)
 }
 
