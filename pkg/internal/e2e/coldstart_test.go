@@ -41,7 +41,7 @@ func TestColdStart_WithTheFrontendDownAlertsAreRouted(t *testing.T) {
 	require.Zero(t, sink.tellings("critical", "critical_frontend_silenced"))
 	require.Zero(t, sink.tellings("operator", "critical_frontend_silenced"))
 	i.frontend.Up()
-	i.frontend.Await(2)
+	awaitFetches(i.frontend, 2)
 	_, detail := i.get("/-/ready")
 	require.Contains(t, detail, "fresh")
 }
@@ -66,12 +66,12 @@ func TestPush_StandsUntilTheFrontendBringsAnotherText(t *testing.T) {
 	result := i.pushSite(site("pushed"))
 	require.NotEmpty(t, result.Changes)
 	runs("pushed") // at once
-	i.frontend.Await(2)
+	awaitFetches(i.frontend, 2)
 	runs("pushed") // what the frontend says is nothing new
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		i.restart(sig)
 		runs("pushed")
-		i.frontend.Await(2)
+		awaitFetches(i.frontend, 2)
 		runs("pushed")
 	}
 	version := i.config().Version
@@ -84,7 +84,7 @@ func TestPush_StandsUntilTheFrontendBringsAnotherText(t *testing.T) {
 	i.endWith(syscall.SIGTERM)
 	i.frontend.SetSite(site("polled")) // while nobody looked
 	i.again()
-	i.frontend.Await(2)
+	awaitFetches(i.frontend, 2)
 	runs("polled")
 }
 
@@ -134,16 +134,16 @@ func TestFrontend_InTroubleChangesNothing(t *testing.T) {
 		good, frontend.Refusal(codes.Internal), good, frontend.Answer{Garbage: true, Site: canary}, frontend.Migration(),
 		frontend.Answer{Site: ""}, frontend.Answer{Site: site, Delay: 100 * time.Millisecond}, good, frontend.Answer{Code: codes.PermissionDenied, Site: canary},
 	)
-	i.frontend.Await(20)
+	awaitFetches(i.frontend, 20)
 	for range 3 {
 		i.frontend.Down()
 		i.frontend.Up()
-		i.frontend.Await(2)
+		awaitFetches(i.frontend, 2)
 	}
 	require.Equal(t, version, i.config().Version)
 	require.Nil(t, i.siteProblems())
 	i.frontend.Set(frontend.Site(`{"observability.alerts": [` + canary))
-	i.frontend.Await(2)
+	awaitFetches(i.frontend, 2)
 	require.Contains(t, i.siteProblems()[0], "`observability`: the site configuration cannot be read: line 1")
 	i.frontend.Set(frontend.Answer{Hang: true})
 	i.postAlerts(sourcegraphAlert("critical", "calm"))
@@ -172,7 +172,7 @@ func TestFrontend_TellsAsMuchAs90MB(t *testing.T) {
 				return s.metric(`srcprom_siteconfig_fetches_total{outcome="`+c.outcome+`"}`) > 0
 			})
 			f.SetSite(siteWith(toWebhook("critical", sink.URL+"/small")))
-			f.Await(2)
+			awaitFetches(f, 2)
 			t.Logf("memory: %.0f MiB", s.metric("process_resident_memory_bytes")/(1<<20))
 			s.postAlerts(sourcegraphAlert("critical", name))
 			sink.awaitTold("small", "critical_frontend_"+name)

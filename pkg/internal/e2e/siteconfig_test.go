@@ -27,7 +27,7 @@ func newInstance(t *testing.T, site string, l launch, sinks ...*sink) *instance 
 	t.Helper()
 	f := frontend.Start(t, frontend.Site(site))
 	i := &instance{server: beside(t, f, l, sinks...), frontend: f}
-	f.Await(2)
+	awaitFetches(f, 2)
 	return i
 }
 
@@ -38,12 +38,15 @@ func beside(t *testing.T, f *frontend.Frontend, l launch, sinks ...*sink) *serve
 	return newServer(t, l, sinks...)
 }
 
-// setSite changes the site configuration, and waits until that one runs: the second
-// fetch begins when what the first has brought is dealt with.
+// awaitFetches waits until the frontend was asked n times more. When it is asked for the
+// second time what it answered before is dealt with.
+func awaitFetches(f *frontend.Frontend, n int) { f.Await(f.Fetches() + n) }
+
+// setSite changes the site configuration, and waits until that one runs.
 func (i *instance) setSite(site string) {
 	i.t.Helper()
 	i.frontend.SetSite(site)
-	i.frontend.Await(2)
+	awaitFetches(i.frontend, 2)
 }
 
 // pushSite pushes a site configuration.

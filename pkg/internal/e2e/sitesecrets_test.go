@@ -17,25 +17,20 @@ import (
 )
 
 // wrongSites are site configurations in which something is wrong beside each secret, in
-// its place, or around it.
+// its place, or around it. What is no secret by its meaning, such as an unknown type, is
+// shown.
 func wrongSites(text string) []string {
 	replaced := func(old, by string) string { return strings.Replace(text, old, by, 1) }
 	return []string{
 		replaced(`"type": "slack", "url": "`, `"type": "slack", "url": "ftp://`+canary+`/`),
 		replaced(`"type": "slack", "url": "`, `"type": "slack", "url": ["`+canary+`"], "URL": "://`+canary),
 		replaced(`"integrationKey": `, `"integrationKey": {"a": "`+canary+`"}, "key": `),
-		replaced(`"type": "pagerduty"`, `"type": "`+canary+`"`),
 		replaced(`"type": "opsgenie"`, `"type": "incidentio"`),
 		replaced(`"type": "incidentio"`, `"type": "webhook", "bearerToken": "`+canary+`", "password": "`+canary+`"`),
-		replaced(`"authentication": "PLAIN"`, `"authentication": "`+canary+`"`),
-		replaced(`"host": "127.0.0.1"`, `"host": "`+canary+`:password@host"`),
+		replaced(`"host": "127.0.0.1"`, `"host": "smtp://user:`+canary+`@host"`),
 		replaced(`"port": `, `"port": "`+canary+`", "porte": `),
 		replaced(`"key": "X-Routing-Key", "value"`, `"key": "X-Routing-Key", "value": {"a": "`+canary+`"}, "secret"`),
 		replaced(`"externalURL": "https://`, `"externalURL": "https://user:`+canary+`@`),
-		replaced(`"email.address": "`, `"email.address": "`+canary+` `),
-		replaced(`"level": "critical"`, `"level": "`+canary+`"`),
-		replaced(`"owners": [`, `"owners": ["(`+canary+`", `),
-		replaced(`"observability.silenceAlerts": [`, `"observability.silenceAlerts": ["(`+canary+`", `),
 		strings.Replace(text, `"integrationKey": "`, `"integrationKey": "`+canary+"\n", 1),
 		text[:len(text)-20] + canary,
 		text + canary,
@@ -113,7 +108,7 @@ func TestSiteSecrets_LeaveTheProcessOnlyTowardsTheirReceiver(t *testing.T) {
 		}
 	}
 	i.frontend.Set(frontend.Answer{Garbage: true, Site: e.text})
-	i.frontend.Await(2)
+	awaitFetches(i.frontend, 2)
 	status, body := i.post("/-/reload", "", "")
 	note("reload", status, body)
 	look()
@@ -178,7 +173,7 @@ templates: []
 	s.postAlerts(sourcegraphAlert("critical", "before", "owner", "search"))
 	f.SetSite(siteWith(toWebhook("critical", sink.URL+"/new")))
 	f.Up()
-	f.Await(2)
+	awaitFetches(f, 2)
 	s.postAlerts(sourcegraphAlert("critical", "after", "owner", "search"), sourcegraphAlert("warning", "after"))
 	sink.awaitTold("new", "critical_frontend_after")
 	require.Empty(t, sink.matching(func(d delivery) bool { return d.receiver() == "old" }))

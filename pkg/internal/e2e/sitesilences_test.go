@@ -65,7 +65,7 @@ func TestSiteSilences_AreKeptAsTheSiteConfigurationWants(t *testing.T) {
 
 	// A restart, however it comes about, and a change of anything else leave them be.
 	i.restart(syscall.SIGKILL)
-	i.frontend.Await(2)
+	awaitFetches(i.frontend, 2)
 	require.Equal(t, before, i.ownedSilences())
 	i.setSite(silencing(`"warning_frontend_known", "critical_.*_quiet", "info_new"`))
 	after := i.awaitSilenced("critical_.*_quiet", "warning_frontend_known", "info_new")
