@@ -60,7 +60,16 @@ func (p part) build(tmpl *template.Template, log *slog.Logger, opts ...commoncon
 			conf.Severity = "error"
 		}
 	}
-	return receiver.BuildReceiverIntegrations(p.alone, tmpl, log, opts...)
+	built, err := receiver.BuildReceiverIntegrations(p.alone, tmpl, log, opts...)
+	secured, offered := p.overTLS()
+	if err != nil || !offered {
+		return built, err
+	}
+	over, err := receiver.BuildReceiverIntegrations(secured, tmpl, log, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return []notify.Integration{whereOffered(over[0], built[0], p)}, nil
 }
 
 // buildOne builds a receiver integration by integration. One that cannot be built

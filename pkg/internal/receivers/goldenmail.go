@@ -18,7 +18,7 @@ import (
 // one each time. A mail that cannot be read says why.
 func (m Mail) Golden(secrets ...string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "TLS: %t\nAUTH: %s\nMAIL FROM: %s\nRCPT TO: %s\n\n", m.TLS, m.Mechanism, m.From, strings.Join(m.To, ", "))
+	fmt.Fprintf(&b, "EHLO: %s\nTLS: %t\nAUTH: %s\nMAIL FROM: %s\nRCPT TO: %s\n\n", m.Hello, m.TLS, m.Mechanism, m.From, strings.Join(m.To, ", "))
 	if err := writeMail(&b, m.Data); err != nil {
 		fmt.Fprintf(&b, "cannot be read: %s\n", err)
 	}

@@ -47,9 +47,11 @@ type MailServer struct {
 
 // Mail is one that a server has taken.
 type Mail struct {
-	At   time.Time
-	From string
-	To   []string
+	At time.Time
+	// Hello is what the sender calls itself.
+	Hello string
+	From  string
+	To    []string
 	// TLS says that it came over STARTTLS, and Mechanism how its sender authenticated;
 	// empty when it did not.
 	TLS       bool
@@ -212,7 +214,7 @@ func (s *mailSession) Mail(from string, _ *smtp.MailOptions) error {
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
 	}
 	_, overTLS := s.conn.TLSConnectionState()
-	s.current = Mail{From: from, TLS: overTLS, Mechanism: s.mechanism, secret: s.server.opts.Password}
+	s.current = Mail{Hello: s.conn.Hostname(), From: from, TLS: overTLS, Mechanism: s.mechanism, secret: s.server.opts.Password}
 	return nil
 }
 

@@ -63,7 +63,7 @@ func TestMailServer_TakesMailOverTLSByEachMechanism(t *testing.T) {
 
 			require.NoError(t, deliver(t, s, auth(secret), plainMail))
 			mail := s.Await(1)[0]
-			require.Equal(t, "TLS: true\nAUTH: "+mechanism+"\nMAIL FROM: from@example.org\nRCPT TO: to@example.org\n\n"+
+			require.Equal(t, "EHLO: localhost\nTLS: true\nAUTH: "+mechanism+"\nMAIL FROM: from@example.org\nRCPT TO: to@example.org\n\n"+
 				"Content-Type: text/plain; charset=UTF-8\nDate: <date>\nSubject: s\n\nhello\n\n", mail.Golden())
 		})
 	}
@@ -90,7 +90,7 @@ func TestMailServer_GoldenDecodesTheParts(t *testing.T) {
 	s := NewMailServer(t, MailOptions{Password: secret})
 	require.NoError(t, deliver(t, s, nil, "Subject: =?utf-8?q?caf=C3=A9?=\r\nMessage-Id: <1@x>\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n"+
 		"--b\r\nContent-Transfer-Encoding: quoted-printable\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\na=3Db "+secret+"\r\n--b--\r\n"))
-	require.Equal(t, "TLS: false\nAUTH: \nMAIL FROM: from@example.org\nRCPT TO: to@example.org\n\n"+
+	require.Equal(t, "EHLO: localhost\nTLS: false\nAUTH: \nMAIL FROM: from@example.org\nRCPT TO: to@example.org\n\n"+
 		"Content-Type: multipart/alternative\nMessage-Id: <message-id>\nSubject: café\n\n"+
 		"--- part\nContent-Transfer-Encoding: quoted-printable\nContent-Type: text/plain; charset=UTF-8\n\na=b <secret>\n", s.Await(1)[0].Golden())
 }

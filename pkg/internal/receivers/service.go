@@ -16,8 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long a test waits for what must come.
-const patience = time.Minute
+// patience is how long a test waits for what must come: the resolved alerts of a site
+// configuration come a minute after the firing ones.
+const patience = 2 * time.Minute
 
 // Service is one that takes notifications over HTTP.
 type Service struct {
