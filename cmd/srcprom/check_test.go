@@ -90,6 +90,35 @@ tracing: { endpoint: "127.0.0.1:1", tls_config: { ca_file: tracing.pem } }
 				"DIR/p.yml: tracing: unable to read CA cert: unable to read file DIR/tracing.pem: open DIR/tracing.pem: no such file or directory",
 			code: 1,
 		},
+		"site configuration": {
+			files: map[string]string{"site.json": `// {
+{ "observability.alerts": [ {"level": "critical", "notifier": {"type": "webhook", "url": "http://127.0.0.1:1/"}}, ], "auth.providers": [] }
+`},
+			args: []string{"DIR/site.json"},
+			want: "DIR/site.json: OK\n",
+		},
+		"site configuration with a bad entry": {
+			files: map[string]string{"site": `{"Observability.Alerts": [ {"level": "critical", "notifier": {"type": "slack", "username": "canary"}} ]}`},
+			args:  []string{"DIR/site"},
+			want:  "DIR/site: `observability.alerts`: ",
+			code:  1,
+		},
+		"site configuration that is none": {
+			files: map[string]string{"site.jsonc": "{\n  \"externalURL\": \"https://user:canary@host\"\n  \"email.address\": 1\n}\n"},
+			args:  []string{"DIR/site.jsonc"},
+			want:  "DIR/site.jsonc",
+			code:  1,
+		},
+		"site configuration of a flag": {
+			files: map[string]string{"site": "{}", "p.yml": goodPrometheus},
+			args:  []string{"--config.file=DIR/p.yml", "--siteconfig.file=DIR/site"},
+			want:  "DIR/p.yml: OK\nDIR/site: OK\n",
+		},
+		"site configuration that is not there": {
+			args: []string{"--siteconfig.file=DIR/missing"},
+			want: "no configuration file is here: the embedded configuration would run\nDIR/missing: no such file or directory\n",
+			code: 1,
+		},
 		"the same file twice": {
 			files: map[string]string{"r.yml": goodRules},
 			args:  []string{"DIR/r.yml", "DIR/r.yml"},
@@ -109,6 +138,7 @@ tracing: { endpoint: "127.0.0.1:1", tls_config: { ca_file: tracing.pem } }
 			var out bytes.Buffer
 			code := check(parsed(t, nil, args...), &out)
 			require.Equal(t, c.code, code, out.String())
+			require.NotContains(t, out.String(), "canary")
 			want := strings.ReplaceAll(c.want, "DIR", dir)
 			if strings.HasSuffix(want, "\n") {
 				require.Equal(t, want, out.String())

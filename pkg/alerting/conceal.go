@@ -3,6 +3,7 @@ package alerting
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/alertmanager/alert"
 	amcommoncfg "github.com/prometheus/alertmanager/config/common"
 	"github.com/prometheus/alertmanager/notify"
+	commonconfig "github.com/prometheus/common/config"
 )
 
 // concealed keeps the secrets of its receiver out of an integration's errors,
@@ -64,10 +66,38 @@ func secretsIn(config any) []string {
 	collectSecrets(reflect.ValueOf(config), func(secret string) {
 		if len(secret) >= minSecret {
 			found = append(found, secret)
+			found = append(found, secretsInURL(secret)...)
 		}
 	})
-	slices.SortFunc(found, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
-	return slices.Compact(found)
+	return longestFirst(found)
+}
+
+func longestFirst(secrets []string) []string {
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	return slices.Compact(secrets)
+}
+
+// minURLSecret is the length from which on a part of a secret URL counts as a secret:
+// what tells one webhook from another is longer, the words around it are shorter.
+const minURLSecret = 16
+
+// secretsInURL are what a service may say of the URL that it was called by without
+// saying all of it: its answers become part of errors.
+func secretsInURL(secret string) []string {
+	u, err := url.Parse(secret)
+	if err != nil || u.Host == "" {
+		return nil
+	}
+	parts := append(strings.Split(u.EscapedPath(), "/"), strings.Split(u.Path, "/")...)
+	for _, values := range u.Query() {
+		parts = append(parts, values...)
+	}
+	parts = append(parts, u.RequestURI(), u.RawQuery)
+	parts = slices.DeleteFunc(parts, func(part string) bool { return len(part) < minURLSecret })
+	if password, ok := u.User.Password(); ok && len(password) >= minSecret {
+		parts = append(parts, password)
+	}
+	return parts
 }
 
 func collectSecrets(v reflect.Value, found func(string)) {
@@ -99,6 +129,9 @@ func collectFields(v reflect.Value, found func(string)) {
 			found(u.String())
 		}
 		return
+	}
+	if auth, ok := reflect.TypeAssert[commonconfig.BasicAuth](v); ok && auth.Password != "" {
+		found(base64.StdEncoding.EncodeToString([]byte(auth.Username + ":" + string(auth.Password)))) // as it is sent
 	}
 	for i := range v.NumField() {
 		if v.Type().Field(i).IsExported() {

@@ -59,6 +59,7 @@ type engine struct {
 	stage     *stage
 	intake    *intake
 	queue     *handoff
+	tests     *testBench
 	counts    *counts
 
 	durable
@@ -83,6 +84,7 @@ func newEngine(opts Options, deps Deps, sent *notificationMetrics) (_ *engine, e
 		groups:      marker.NewGroupMarker(),
 		conns:       newConnections(),
 		stage:       newStage(),
+		tests:       newTestBench(),
 		counts:      newCounts(),
 	}
 	defer func() {

@@ -28,6 +28,9 @@ func (l lostIntegration) Notify(context.Context, ...*alert.Alert) (retry bool, e
 // SendResolved implements notify.ResolvedSender.
 func (l lostIntegration) SendResolved() bool { return true }
 
+// mailKind is the engine's name of the integration that sends mails.
+const mailKind = "email"
+
 // maxHanging is how many mails of one integration may hang at the same time.
 const maxHanging = 8
 
@@ -37,7 +40,7 @@ var errHanging = errors.New("mails sent before still wait for an answer of the s
 // do so but email, which waits for the mail server as long as that keeps the
 // connection, and with it its group and receiver.
 func bounded(integration *notify.Integration) notify.Notifier {
-	if integration.Name() != "email" {
+	if integration.Name() != mailKind {
 		return integration
 	}
 	return &boundedNotifier{inner: integration, hanging: make(chan struct{}, maxHanging)}

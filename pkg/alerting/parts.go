@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	amconfig "github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/config/receiver"
 	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/template"
+	commonconfig "github.com/prometheus/common/config"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
 )
@@ -49,6 +52,26 @@ func partsOf(rcv amconfig.Receiver) []part {
 	return parts
 }
 
+// build builds the one integration. Upstream completes the configuration of some at
+// their first notification, which would be a race between two clients of the same.
+func (p part) build(tmpl *template.Template, log *slog.Logger, opts ...commonconfig.HTTPClientOption) ([]notify.Integration, error) {
+	for _, conf := range p.alone.PagerdutyConfigs {
+		if conf.Severity == "" {
+			conf.Severity = "error"
+		}
+	}
+	built, err := receiver.BuildReceiverIntegrations(p.alone, tmpl, log, opts...)
+	secured, offered := p.overTLS()
+	if err != nil || !offered {
+		return built, err
+	}
+	over, err := receiver.BuildReceiverIntegrations(secured, tmpl, log, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return []notify.Integration{whereOffered(over[0], built[0], p)}, nil
+}
+
 // buildOne builds a receiver integration by integration. One that cannot be built
 // and whose text is that of a running one, which goes on, must not refuse what is
 // changed elsewhere; one that never ran is set aside. Only a changed one is an
@@ -58,7 +81,7 @@ func (b *receiverBuilder) buildOne(rcv amconfig.Receiver, text fingerprint, lost
 	var raw []notify.Integration
 	aside := lost
 	for _, p := range partsOf(rcv) {
-		built, err := receiver.BuildReceiverIntegrations(p.alone, b.template, b.log, b.http...)
+		built, err := p.build(b.template, b.log, b.http...)
 		if err == nil {
 			raw = append(raw, built...)
 			fresh.parts = append(fresh.parts, builtPart{p, built[0]})

@@ -114,6 +114,7 @@ func (e *engine) keep(ctx context.Context, done <-chan struct{}, running *sync.W
 
 // stop ends dispatching, and waits for notifications in flight until ctx is done.
 func (e *engine) stop(ctx context.Context) {
+	e.tests.end() // nobody waits for these
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.stopped = true

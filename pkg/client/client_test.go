@@ -190,3 +190,28 @@ func TestClient_BackupIsCopiedOrRefused(t *testing.T) {
 	c, _, _ = serve(t, http.StatusForbidden, `{"error":"admin API is not enabled: start with --web.enable-admin-api"}`)
 	require.EqualError(t, c.Backup(t.Context(), io.Discard), "back up: 403 Forbidden: admin API is not enabled: start with --web.enable-admin-api")
 }
+
+func TestClient_TestNotificationAsksAndDecodes(t *testing.T) {
+	c, requests, bodies := serve(t, http.StatusOK, `{"receivers":[{"receiver":"a","route":"{}","integrations":[
+		{"integration":"email[0]","sent":false,"status":535,"latency_seconds":0.25,"error":"no"}]}],"problems":[{"description":"d","kind":"SiteConfig"}]}`)
+	text := "{}"
+	result, err := c.TestNotification(t.Context(), TestNotificationRequest{Labels: map[string]string{"team": "a"}, SiteConfig: &text})
+	require.NoError(t, err)
+	require.Equal(t, &TestNotificationResult{
+		Receivers: []TestedReceiver{{Receiver: "a", Route: "{}", Integrations: []TestedIntegration{
+			{Integration: "email[0]", Status: 535, LatencySeconds: 0.25, Error: "no"},
+		}}},
+		Problems: []ConfigProblem{{Description: "d", Kind: "SiteConfig"}},
+	}, result)
+	r := <-requests
+	require.Equal(t, "POST /prefix/api/srcprom/v1/test-notification", r.Method+" "+r.URL.Path)
+	require.Empty(t, r.URL.RawQuery)
+	require.JSONEq(t, `{"labels":{"team":"a"},"site_config":"{}"}`, <-bodies)
+
+	c, _, _ = serve(t, http.StatusNotFound, `{"error":"there is no receiver"}`)
+	_, err = c.TestNotification(t.Context(), TestNotificationRequest{Receiver: "b"})
+	var refused *Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, http.StatusNotFound, refused.Status)
+	require.ErrorContains(t, err, "send test notification")
+}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+
 	amconfig "github.com/prometheus/alertmanager/config"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/rulefmt"
@@ -34,6 +36,8 @@ type Effective struct {
 	// Problems are what could not be used of [SiteConfigDocument], in words for who
 	// wrote it.
 	Problems []string
+	// Unmatched are the globs of the main documents that match no file.
+	Unmatched []Unmatched
 	// Warnings are said to the operator and change nothing.
 	Warnings []string
 }
@@ -78,6 +82,17 @@ type RuleFile struct {
 type Template struct {
 	Name    string
 	Content string
+}
+
+// Unmatched is a glob that matches no file.
+type Unmatched struct {
+	Document string // that has the glob
+	Setting  string // "rule_files", "scrape_config_files" or "templates"
+	Pattern  string // absolute
+}
+
+func (u Unmatched) String() string {
+	return fmt.Sprintf("%s: %s matches no file: %q", u.Document, u.Setting, u.Pattern)
 }
 
 // Integration names one integration of a receiver, for example the second

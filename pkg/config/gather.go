@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,7 +98,7 @@ func gather(prev *Accepted, paths Paths, given Documents, now time.Time, wrong m
 		return nil, err
 	}
 	merged.Documents = merged.with(given)
-	merged.Warnings = append(merged.Warnings, matched.warnings...)
+	merged.Unmatched = matched.unmatched
 	return merged, nil
 }
 
@@ -191,8 +192,8 @@ func readMain(paths Paths) []File {
 
 // matched are the files that globs match.
 type matched struct {
-	files    []File
-	warnings []string
+	files     []File
+	unmatched []Unmatched
 }
 
 // readMatched reads what the globs of the two documents match.
@@ -204,8 +205,8 @@ func readMatched(docs Documents, paths Paths) (*matched, error) {
 		if err != nil {
 			return nil, Faults{{Document: g.document, Reason: fmt.Sprintf("%s has the pattern %q: %s", g.setting, g.pattern, err)}}
 		}
-		if len(found) == 0 {
-			m.warnings = append(m.warnings, fmt.Sprintf("%s: %s matches no file: %q", g.document, g.setting, g.pattern))
+		if none := (Unmatched{Document: g.document, Setting: g.setting, Pattern: g.pattern}); len(found) == 0 && !slices.Contains(m.unmatched, none) {
+			m.unmatched = append(m.unmatched, none)
 		}
 		for _, path := range found {
 			if name := documentName(g.prefix, g.dir, path); !seen[name] {

@@ -42,7 +42,7 @@ func keep(m *Merged) *Accepted {
 func TestGather_ReadsFilesAndWhatTheirGlobsMatch(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	write(t, dir,
-		"prometheus.yml", "rule_files: [rules/*.yml, "+elsewhere+"/*.yml, none/*.yml]\nscrape_config_files: [scrape/a.yml]\n",
+		"prometheus.yml", "rule_files: [rules/*.yml, "+elsewhere+"/*.yml, none/*.yml, ./none/*.yml]\nscrape_config_files: [scrape/a.yml]\n",
 		"am/alertmanager.yml", "templates: ['*.tmpl']\n",
 		"rules/a.yml", "A", "rules/b.yml", "B", "rules/c.txt", "C",
 		"scrape/a.yml", "S", "am/x.tmpl", "T")
@@ -57,7 +57,8 @@ func TestGather_ReadsFilesAndWhatTheirGlobsMatch(t *testing.T) {
 		Name: "rules/rules/a.yml", Content: "A",
 		Provenance: Provenance{Source: SourceFile, Path: filepath.Join(dir, "rules/a.yml"), At: now},
 	}, m.Documents["rules/rules/a.yml"])
-	require.Equal(t, []string{`prometheus: rule_files matches no file: "` + dir + `/none/*.yml"`}, m.Warnings)
+	require.Equal(t, []Unmatched{{Document: PrometheusDocument, Setting: "rule_files", Pattern: dir + "/none/*.yml"}}, m.Unmatched, "each once")
+	require.Empty(t, m.Warnings)
 	require.Len(t, m.LastRead, 7)
 	require.Equal(t, m.Documents["prometheus"].Hash(), m.LastRead[paths.Prometheus])
 	require.Empty(t, m.SetAside)

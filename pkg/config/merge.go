@@ -17,7 +17,10 @@ type Merged struct {
 	// accepted version stands in for them, or they are absent. It is to be
 	// reported with Effective.SetAside.
 	SetAside []SetAside
-	Warnings []string
+	// Unmatched are the globs that match nothing, to be reported with
+	// Effective.Unmatched.
+	Unmatched []Unmatched
+	Warnings  []string
 }
 
 // Merge decides who wins: a document keeps its last writer. prev is what was

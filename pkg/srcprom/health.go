@@ -102,8 +102,15 @@ func (c *checks) configuration() []client.HealthProblem {
 		entries := (&SetAsideError{Entries: aside[document]}).Error()
 		found.alert(alertConfigurationSetAside, document, fmt.Sprintf("Not all of %s runs as it is written: %s", document, entries))
 	}
+	for _, unmatched := range effective.Unmatched {
+		found.note(unmatched.Pattern, unmatched.String(), unmatchedRemedy)
+	}
 	return found
 }
+
+// unmatchedRemedy is for globs that match nothing. Nobody is woken up for them: a
+// directory that is empty by intention cannot be told from one that should not be.
+const unmatchedRemedy = "Put the files there and reload, or remove the entry. Files that another image brought along are not in this one: copy them out of it."
 
 func (c *checks) stateFile() []client.HealthProblem {
 	var found problems

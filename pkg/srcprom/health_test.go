@@ -136,6 +136,30 @@ func TestServer_DiscoveryOfAlertmanagersThatFailsIsNotTakenForThatOfTargets(t *t
 	require.Contains(t, found[0].Summary, "fails to find all external Alertmanagers")
 }
 
+func TestServer_GlobThatMatchesNothingShowsAndWakesNobody(t *testing.T) {
+	dir := t.TempDir()
+	empty := fmt.Sprintf("rule_files: [ %q ]\nscrape_config_files: [ %q ]\n", filepath.Join(dir, "*_rules.yml"), filepath.Join(dir, "*_jobs.yml"))
+	server := srcpromtest.Start(t, watchful(), srcpromtest.WithPrometheusConfig(empty))
+	found := part(t, server.Health(), "configuration")
+	require.Equal(t, client.HealthDegraded, found.State)
+	require.Len(t, found.Problems, 2)
+	require.Equal(t, filepath.Join(dir, "*_rules.yml"), found.Problems[0].Subject)
+	require.Contains(t, found.Problems[0].Summary, "rule_files matches no file")
+	require.Contains(t, found.Problems[0].Remedy, "reload")
+	require.Equal(t, filepath.Join(dir, "*_jobs.yml"), found.Problems[1].Subject)
+	for _, problem := range found.Problems {
+		require.Equal(t, "warning", problem.Level)
+		require.Empty(t, problem.Alert)
+	}
+
+	for _, name := range []string{"a_rules.yml", "a_jobs.yml"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
+	}
+	_, err := server.Apply(t.Context(), documents(map[string]string{config.PrometheusDocument: empty + "global: {}\n"}))
+	require.NoError(t, err)
+	require.Equal(t, client.HealthOK, part(t, server.Health(), "configuration").State)
+}
+
 func TestServer_ReceiverThatFailsShows(t *testing.T) {
 	broken := srcpromtest.NewReceiver(t)
 	broken.Respond(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "gone", http.StatusNotFound) })

@@ -178,6 +178,10 @@ func (s *Server) load(previous *config.Accepted, merged *config.Merged) (*config
 		return nil, err
 	}
 	next.SetAside = append(merged.SetAside, next.SetAside...)
+	next.Unmatched = merged.Unmatched
+	for _, unmatched := range merged.Unmatched {
+		merged.Warnings = append(merged.Warnings, unmatched.String())
+	}
 	next.Warnings = append(merged.Warnings, next.Warnings...)
 	next.Warnings = append(next.Warnings, tracingWarnings(next)...)
 	return next, nil

@@ -150,17 +150,23 @@ func (a *configAPI) read(w http.ResponseWriter, r *http.Request, wanted []string
 	if err != nil {
 		return nil, mode, &refusal{http.StatusBadRequest, err.Error()}
 	}
+	body, refusal := a.readBody(w, r, wanted...)
+	return body, mode, refusal
+}
+
+// readBody reads one of the media types that are wanted.
+func (a *configAPI) readBody(w http.ResponseWriter, r *http.Request, wanted ...string) ([]byte, *refusal) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !slices.Contains(wanted, media) {
-		return nil, mode, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want %s", r.Header.Get("Content-Type"), strings.Join(wanted, " or "))}
+		return nil, &refusal{http.StatusUnsupportedMediaType, fmt.Sprintf("content type %q: want %s", r.Header.Get("Content-Type"), strings.Join(wanted, " or "))}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.maxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, mode, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body: want at most %d bytes", tooLarge.Limit)}
+		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("request body: want at most %d bytes", tooLarge.Limit)}
 	}
 	if err != nil {
-		return nil, mode, &refusal{http.StatusBadRequest, fmt.Sprintf("read request body: %v", err)}
+		return nil, &refusal{http.StatusBadRequest, fmt.Sprintf("read request body: %v", err)}
 	}
-	return body, mode, nil
+	return body, nil
 }
 
 // configMode is what the query string of a change says.

@@ -81,6 +81,10 @@ type Deps struct {
 	// Alertmanager.
 	History func(context.Context, client.HistoryQuery) (*client.History, error)
 	Explain func(context.Context, client.ExplainQuery) (*client.Explanations, error)
+	// TestNotification sends one. Its errors are those of Configurer.Apply, one that has
+	// a method BadQuery, or one that has a method NotFound when there is no such
+	// receiver. Nil: there is no built-in Alertmanager.
+	TestNotification func(context.Context, client.TestNotificationRequest) (*client.TestNotificationResult, error)
 	// AlertsStatus counts the alerts that fire. It is called on each request and must not
 	// block; an error says that they are not known. Nil: there is no built-in
 	// Alertmanager.
@@ -137,7 +141,7 @@ type Configurer interface {
 
 // optionalDeps are the fields of Deps that may be nil.
 func optionalDeps() []string {
-	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain", "AlertsStatus", "Detail", "Push"}
+	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain", "AlertsStatus", "TestNotification", "Detail", "Push"}
 }
 
 func (d Deps) validate() error {

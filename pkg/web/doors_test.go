@@ -62,7 +62,7 @@ func TestServer_CrossOriginChangesAreRefused(t *testing.T) {
 		"POST /-/reload", "PUT /-/reload", "POST /-/quit", "PUT /-/quit", "POST /alertmanager/-/reload",
 		"POST /alertmanager/api/v2/alerts", "POST /alertmanager/api/v2/silences", "DELETE /alertmanager/api/v2/silence/d04ac2ed-9a1c-4e1a-8d4a-3d3d0ad4c5b4",
 		"POST /api/v1/admin/tsdb/snapshot", "PUT /api/v1/admin/tsdb/delete_series", "POST /api/v1/write", "POST /api/v1/otlp/v1/metrics",
-		"POST /api/srcprom/v1/config", "POST /api/srcprom/v1/config/rollback", "POST /api/srcprom/v1/admin/backup",
+		"POST /api/srcprom/v1/config", "POST /api/srcprom/v1/config/rollback", "POST /api/srcprom/v1/test-notification", "POST /api/srcprom/v1/admin/backup",
 	}
 	for _, change := range changes {
 		method, path := split(change)

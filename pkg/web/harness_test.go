@@ -156,9 +156,12 @@ func testDeps(t *testing.T) (Options, Deps, *testServer) {
 		Health:     s.answers.health,
 		History:    s.answers.history,
 		Explain:    s.answers.explain,
-		Backup:     s.answers.backup,
-		Features:   features.NewRegistry(),
-		Version:    apiv1.PrometheusVersion{Version: "1.2.3"},
+
+		TestNotification: s.answers.test,
+
+		Backup:   s.answers.backup,
+		Features: features.NewRegistry(),
+		Version:  apiv1.PrometheusVersion{Version: "1.2.3"},
 	}, s
 }
 
@@ -316,6 +319,8 @@ type fakeAnswers struct {
 	page         client.History
 	explanations client.Explanations
 	parts        client.Health
+	tests        []client.TestNotificationRequest
+	tested       client.TestNotificationResult
 	err          error
 	// onBackup is Deps.Backup.
 	onBackup func(context.Context, io.Writer) error
@@ -333,6 +338,13 @@ func (a *fakeAnswers) explain(_ context.Context, query client.ExplainQuery) (*cl
 	defer a.mu.Unlock()
 	a.explained = append(a.explained, query)
 	return &a.explanations, a.err
+}
+
+func (a *fakeAnswers) test(_ context.Context, req client.TestNotificationRequest) (*client.TestNotificationResult, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tests = append(a.tests, req)
+	return &a.tested, a.err
 }
 
 func (a *fakeAnswers) health() client.Health { return a.parts }

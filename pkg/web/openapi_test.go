@@ -65,6 +65,8 @@ func TestOpenAPI_SchemasAreTheWireTypes(t *testing.T) {
 		reflect.TypeFor[client.ExplainedRoute](), reflect.TypeFor[client.ExplainedSilence](), reflect.TypeFor[client.ExplainedInhibition](),
 		reflect.TypeFor[client.ExplainedIntegration](), reflect.TypeFor[client.Health](), reflect.TypeFor[client.PartHealth](),
 		reflect.TypeFor[client.HealthProblem](), reflect.TypeFor[client.SiteConfigResult](), reflect.TypeFor[client.ConfigProblem](),
+		reflect.TypeFor[client.TestNotificationRequest](), reflect.TypeFor[client.TestNotificationResult](), reflect.TypeFor[client.TestedReceiver](),
+		reflect.TypeFor[client.TestedIntegration](),
 	}
 	require.Len(t, schemas, len(types))
 	for _, typ := range types {

@@ -25,6 +25,7 @@ func (s *Server) endpoints() []endpoint {
 		maxBody:      maxConfigBody,
 	}
 	alerts := &alertsAPI{history: s.deps.History, explain: s.deps.Explain, readiness: s.readiness}
+	tests := &testAPI{configuration: configuration, candidates: s.opts.EnableConfigAPI, test: s.deps.TestNotification}
 	siteConfig := &siteConfigAPI{configAPI: configuration, push: s.deps.Push}
 	return []endpoint{
 		{http.MethodGet, "/config", s.whenConfigAPI(configuration.get)},
@@ -34,6 +35,7 @@ func (s *Server) endpoints() []endpoint {
 		{http.MethodPost, "/siteconfig", s.whenConfigAPI(siteConfig.post)},
 		{http.MethodGet, "/history", alerts.serveHistory},
 		{http.MethodGet, "/explain", alerts.serveExplain},
+		{http.MethodPost, "/test-notification", tests.post},
 		{http.MethodGet, "/health", s.serveHealth},
 		{http.MethodPost, "/admin/backup", s.whenAdminAPI(s.serveBackup)},
 		{http.MethodGet, "/ready", s.serveReadiness},
@@ -49,8 +51,10 @@ func (s *Server) srcpromAPI() http.Handler {
 	return mux
 }
 
+const configAPIOff = "configuration API is not enabled: start with --web.enable-config-api"
+
 func (s *Server) whenConfigAPI(h http.HandlerFunc) http.HandlerFunc {
-	return unlessOff(h, s.opts.EnableConfigAPI, "configuration API is not enabled: start with --web.enable-config-api")
+	return unlessOff(h, s.opts.EnableConfigAPI, configAPIOff)
 }
 
 func (s *Server) whenAdminAPI(h http.HandlerFunc) http.HandlerFunc {

@@ -48,6 +48,18 @@ func TestGuaranteesDocument_NamesWhatExists(t *testing.T) {
 	}
 }
 
+// docs/migrating-from-sourcegraph-prometheus.md names every test of what went wrong with
+// the old image, and no other.
+func TestMigrationDocument_NamesTheTestsOfWhatWentWrong(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "migrating-from-sourcegraph-prometheus.md"))
+	require.NoError(t, err)
+	named := map[string]bool{}
+	for _, name := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(text), -1) {
+		named[name[1]] = true
+	}
+	require.Equal(t, declared(t, ".", `_test\.go$`, `(?m)^func (Test(?:Incident|Found)_\w+)\(t \*testing\.T\)`), named)
+}
+
 // declared are the names that a pattern finds in files of a directory and below.
 func declared(t *testing.T, dir, file, pattern string) map[string]bool {
 	t.Helper()

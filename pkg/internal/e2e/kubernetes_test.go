@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,9 +23,7 @@ type object map[string]any
 // what else belongs to it.
 func named(name, namespace string, labels, annotations map[string]string, more object) object {
 	o := object{"metadata": object{"name": name, "namespace": namespace, "uid": name, "labels": labels, "annotations": annotations}}
-	for key, value := range more {
-		o[key] = value
-	}
+	maps.Copy(o, more)
 	return o
 }
 
