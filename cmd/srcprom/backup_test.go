@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 func TestProcess_BackupAndRestore(t *testing.T) {
-	address, _ := freeAddress(t)
+	address := proctest.FreeAddress(t)
 	url := "http://" + address
 	server := launch(t, nil, "--web.listen-address="+address, "--web.enable-admin-api")
 	server.awaitReady(t, url)

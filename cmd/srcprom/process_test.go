@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -12,37 +11,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 // process is the program, running in a directory of its own.
 type process struct {
 	cmd            *exec.Cmd
 	dir            string
-	stdout, stderr output
-}
-
-// output may be read while the process writes.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
+	stdout, stderr proctest.Output
 }
 
 // launch starts the program. It is killed when the test ends.
@@ -140,8 +122,11 @@ func TestProcess_WhatCannotStartSaysWhyOnOneLine(t *testing.T) {
 }
 
 func TestProcess_ServesUntilASignal(t *testing.T) {
-	address, port := freeAddress(t)
-	_, internal := freeAddress(t)
+	address := proctest.FreeAddress(t)
+	_, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	_, internal, err := net.SplitHostPort(proctest.FreeAddress(t))
+	require.NoError(t, err)
 	p := launch(t, []string{"EXPORT_PORT=" + port, "PROMETHEUS_INTERNAL_PORT=" + internal, "STORAGE_PATH=store", "PROMETHEUS_ADDITIONAL_FLAGS=--web.page-title=Ours"})
 	url := "http://" + address
 	p.awaitReady(t, url)
@@ -165,7 +150,7 @@ func TestProcess_HangupAppliesWhatFilesSay(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "prometheus.yml")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
-	address, _ := freeAddress(t)
+	address := proctest.FreeAddress(t)
 	p := launch(t, nil, "--config.file="+file, "--web.listen-address="+address)
 	url := "http://" + address
 	p.awaitReady(t, url)
@@ -187,17 +172,6 @@ func TestProcess_HangupAppliesWhatFilesSay(t *testing.T) {
 	hangUp("nonsense: 1\n")
 	p.says(t, "nonsense")
 	require.Contains(t, get(t, url+"/-/ready"), "Ready")
-}
-
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) (address, port string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err = net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return l.Addr().String(), port
 }
 
 func TestSignals_SecondStopEndsAtOnce(t *testing.T) {

@@ -2,19 +2,18 @@
 package quickstart_test
 
 import (
-	"bytes"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 const patience = 30 * time.Second
@@ -26,7 +25,7 @@ func TestQuickstart_TheConfigurationIsSound(t *testing.T) {
 
 func TestQuickstart_AnAlertArrivesAndIsResolved(t *testing.T) {
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
-	demoAddress, address := freeAddress(t), freeAddress(t)
+	demoAddress, address := proctest.FreeAddress(t), proctest.FreeAddress(t)
 	dir := configuration(t, strings.NewReplacer("127.0.0.1:9099", demoAddress, "127.0.0.1:9090", address, " 5s", " 1s"))
 	built, err := exec.Command("go", "build", "-o", filepath.Join(dir, "demo"), "../demo").CombinedOutput()
 	require.NoError(t, err, "%s", built)
@@ -76,9 +75,9 @@ func answers(resp *http.Response, err error) bool {
 }
 
 // start runs a program until the test ends, and returns what it prints.
-func start(t *testing.T, path string, args ...string) *output {
+func start(t *testing.T, path string, args ...string) *proctest.Output {
 	t.Helper()
-	out := &output{}
+	out := &proctest.Output{}
 	cmd := exec.Command(path, args...)
 	cmd.Stdout, cmd.Stderr = out, out
 	require.NoError(t, cmd.Start())
@@ -90,32 +89,6 @@ func start(t *testing.T, path string, args ...string) *output {
 		}
 	})
 	return out
-}
-
-// output is what a program has printed so far.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func lean(t *testing.T) string {

@@ -86,7 +86,7 @@ type alertJournal struct {
 	log      *slog.Logger
 	state    *state.State
 	hasRules bool   // whether somebody knows how alerts of rules stand
-	changed  func() // told when an alert comes, ends or goes
+	changed  func() // told when an alert comes, goes, or ends sooner
 
 	from func(known origin, a *alert.Alert) origin // of the Put that goes on; guarded by alertStore.mu
 
@@ -129,12 +129,12 @@ func (j *alertJournal) PostStore(a *alert.Alert, existing bool) {
 		k = &knownAlert{}
 		j.known[fp] = k
 	}
-	before := k.origin
-	k.alert, k.origin = a, j.from(k.origin, a)
 	ended := a.Resolved()
-	if !ok || k.ended != ended {
+	if k.alert == nil || k.ended != ended || a.EndsAt.Before(k.alert.EndsAt) {
 		j.changed()
 	}
+	before := k.origin
+	k.alert, k.origin = a, j.from(k.origin, a)
 	if !ended && (j.soonest.IsZero() || a.EndsAt.Before(j.soonest)) {
 		j.soonest = a.EndsAt
 	}

@@ -6,17 +6,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/alertmanager/silence"
 	"github.com/prometheus/common/model"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 )
 
-// What bounds how often alerts are counted. An alert ends, and a silence begins and
-// ends, without anybody saying so, so they are counted again after a while even where
-// nothing has changed; and counting takes no more than a small share of the time.
+// When alerts are counted: soon after something has changed, and once more when those
+// who are told of alerts later, such as the inhibitor, know of it too; when an alert or
+// a silence ends, of which nobody says a word; and once in a while. Counting takes no
+// more than a small share of the time.
 const (
-	countInterval   = time.Second
+	countSettle     = time.Second
+	countInterval   = time.Minute
 	leastCountPause = 50 * time.Millisecond
 	countPauseShare = 20
 )
@@ -63,43 +66,54 @@ func (m *Manager) AlertsStatus() (*client.AlertsStatus, error) {
 
 // keepCounting counts alerts until done is closed.
 func (e *engine) keepCounting(done <-chan struct{}) {
-	for {
+	pause, due := time.NewTimer(0), time.NewTimer(0)
+	defer pause.Stop()
+	defer due.Stop()
+	for changed := true; ; {
 		begin := time.Now()
-		e.counts.latest.Store(e.count(begin))
-		pause := max(leastCountPause, countPauseShare*time.Since(begin))
-		if !sleep(done, nil, pause) || !sleep(done, e.counts.changed, countInterval) {
+		status, next := e.count(begin)
+		e.counts.latest.Store(status)
+		if settled := begin.Add(countSettle); changed && settled.Before(next) {
+			next = settled
+		}
+		pause.Reset(max(leastCountPause, countPauseShare*time.Since(begin)))
+		select {
+		case <-pause.C:
+		case <-done:
+			return
+		}
+		due.Reset(time.Until(next))
+		select {
+		case <-e.counts.changed:
+			changed = true
+		case <-due.C:
+			changed = false
+		case <-done:
 			return
 		}
 	}
 }
 
-// sleep waits for the given time or until it is woken; false says that done is closed.
-func sleep(done, wake <-chan struct{}, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-wake:
-		return true
-	case <-done:
-		return false
-	}
-}
-
-// count counts the alerts of the provider. It follows getAlertsHandler and alertFilter
-// of Alertmanager's api/v2/api.go. The result is nil when no configuration runs.
-func (e *engine) count(now time.Time) *client.AlertsStatus {
+// count counts the alerts of the provider, and says when that may be wrong even if
+// nothing changes. It follows getAlertsHandler and alertFilter of Alertmanager's
+// api/v2/api.go. The status is nil when no configuration runs.
+func (e *engine) count(now time.Time) (status *client.AlertsStatus, until time.Time) {
+	until = now.Add(countInterval)
 	live := e.stage.live.Load()
 	if live == nil {
-		return nil
+		return nil, until
 	}
 	ctx := untraced()
 	inhibits := len(live.conf.InhibitRules) > 0
-	status := &client.AlertsStatus{}
+	status = &client.AlertsStatus{}
 	services := map[model.LabelValue]bool{}
-	for _, a := range e.alertJournal.alerts() {
-		if !a.EndsAt.IsZero() && a.EndsAt.Before(now) || inhibits && live.inhibitor.Mutes(ctx, a.Labels) {
+	alerts := e.alertJournal.alerts()
+	for _, a := range alerts {
+		if !a.EndsAt.IsZero() && a.EndsAt.Before(now) {
+			continue
+		}
+		until = nextAfter(now, until, a.EndsAt)
+		if inhibits && live.inhibitor.Mutes(ctx, a.Labels) {
 			continue
 		}
 		switch level := a.Labels["level"]; {
@@ -113,7 +127,31 @@ func (e *engine) count(now time.Time) *client.AlertsStatus {
 		}
 	}
 	status.ServicesCritical = len(services)
-	return status
+	if len(alerts) > 0 {
+		until = e.nextSilence(ctx, now, until)
+	}
+	return status, until
+}
+
+// nextSilence is when the next silence begins or ends; until, when that is sooner.
+func (e *engine) nextSilence(ctx context.Context, now, until time.Time) time.Time {
+	silences, _, err := e.silences.Query(ctx, silence.QState(silence.SilenceStateActive, silence.SilenceStatePending))
+	if err != nil {
+		e.log.Error("Silences not listed", "err", err)
+	}
+	for _, s := range silences {
+		until = nextAfter(now, nextAfter(now, until, s.StartsAt.AsTime()), s.EndsAt.AsTime())
+	}
+	return until
+}
+
+// nextAfter is a moment just after the one given, where that is still to come and is
+// sooner than until.
+func nextAfter(now, until, at time.Time) time.Time {
+	if at = at.Add(time.Millisecond); at.After(now) && at.Before(until) {
+		return at
+	}
+	return until
 }
 
 // untraced is a context in which nothing is traced: the engine would make two spans of

@@ -110,6 +110,29 @@ func TestWrite_NamesDocumentsSoThatPeopleCanReadThem(t *testing.T) {
 	}, names)
 }
 
+func TestWrite_EveryDocumentIsWhateverItsNameIs(t *testing.T) {
+	c := contents(t)
+	c.Config = map[string]string{}
+	names := []string{
+		"prometheus", "rules/a.yml", `rules/a\b`, "rules/.", "rules/%2E", "rules/%", "rules/a%5Cb", "rules/./a.yml",
+		"rules//a.yml", "rules/%2Fa%2Eyml", "rules/a/b", "rules/a%2Fb", "rules/a\nb", "rules/a  b", "rules/\xff", "rules/ä.yml",
+	}
+	for _, name := range names {
+		c.Config[name] = "# " + name
+	}
+	var text bytes.Buffer
+	require.NoError(t, Write(t.Context(), &text, c))
+	_, err := Check(t.Context(), saved(t, text.Bytes()))
+	require.NoError(t, err)
+	found := map[string]bool{}
+	for _, e := range entries(t, text.Bytes()) {
+		if strings.HasPrefix(e.header.Name, "config/") {
+			found[e.text] = true
+		}
+	}
+	require.Len(t, found, len(names))
+}
+
 func TestRestore_RefusesADirectoryThatHasData(t *testing.T) {
 	file, dir := saved(t, archived(t)), t.TempDir()
 	write(t, filepath.Join(dir, "wal", "00000000"), "samples")
@@ -221,6 +244,7 @@ func TestRestore_RefusesWhatIsNotAsItWasWritten(t *testing.T) {
 		"up and away":            {insert(regular("tsdb/../../evil")), `"tsdb/../../evil" does not belong there`},
 		"an absolute path":       {insert(regular("/etc/evil")), `"/etc/evil" does not belong there`},
 		"beside the blocks":      {insert(regular("tsdb/wal/00000000")), `"tsdb/wal/00000000" does not belong there`},
+		"a backslash":            {insert(regular("tsdb/" + blockID + `/..\evil`)), "does not belong there"},
 		"beside the state":       {insert(regular("srcprom/other")), `"srcprom/other" does not belong there`},
 		"a symbolic link":        {insert(entry{tar.Header{Name: "tsdb/" + blockID + "/index", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, ""}), "is no regular file"},
 		"twice":                  {insert(regular("srcprom/state.db")), `"srcprom/state.db" is in it twice`},

@@ -167,7 +167,7 @@ func (s *source) Read(p []byte) (int, error) {
 // of the directory that it is written to.
 func isKnown(name string) bool {
 	switch {
-	case !fs.ValidPath(name) || strings.Contains(name, `\`):
+	case !fs.ValidPath(name):
 		return false
 	case name == manifestName || strings.HasPrefix(name, configDir+"/"):
 		return true
@@ -183,7 +183,7 @@ func isData(name string) bool {
 	block, isBlock := strings.CutPrefix(name, tsdbDir+"/")
 	id, _, inBlock := strings.Cut(block, "/")
 	_, err := ulid.ParseStrict(id)
-	return isBlock && inBlock && err == nil
+	return isBlock && inBlock && err == nil && !strings.Contains(name, `\`)
 }
 
 // compare compares the checksums of all that was read with those in the archive.

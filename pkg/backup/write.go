@@ -12,11 +12,13 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Contents are what an archive is made of.
@@ -85,17 +87,17 @@ func (a *archive) addConfig() error {
 }
 
 // configFile is the name of the file for a document. The two main documents get
-// the ending that their files have; a name that leads elsewhere is written so that
-// it does not.
+// the ending that their files have; a name that leads elsewhere, or would be hard to
+// tell from others, is written so that it does not.
 func configFile(document string) string {
 	if !strings.Contains(document, "/") {
 		return document + ".yml"
 	}
-	if fs.ValidPath(document) {
+	if fs.ValidPath(document) && !strings.ContainsAny(document, `%\`) && !strings.ContainsFunc(document, unicode.IsControl) {
 		return document
 	}
 	kind, name, _ := strings.Cut(document, "/")
-	return kind + "/" + strings.NewReplacer("%", "%25", "/", "%2F", ".", "%2E").Replace(name)
+	return kind + "/" + strings.ReplaceAll(url.PathEscape(name), ".", "%2E")
 }
 
 func (a *archive) addState() error { return a.addFile(stateName, a.contents.StateFile) }

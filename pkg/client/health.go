@@ -9,6 +9,12 @@ const (
 	HealthFailing  = "failing"  // it does not work
 )
 
+// What [HealthProblem.Level] may be.
+const (
+	HealthCritical = "critical"
+	HealthWarning  = "warning"
+)
+
 // Health says how the server is: the answer of GET /api/srcprom/v1/health. The
 // status is always 200; readiness has its own endpoint.
 type Health struct {
@@ -36,7 +42,7 @@ type HealthProblem struct {
 	// Subject is what it is about, such as the name of a receiver; with Alert it
 	// identifies the problem.
 	Subject string `json:"subject,omitempty"`
-	// Level is "critical" or "warning".
+	// Level is one of HealthCritical and HealthWarning.
 	Level   string `json:"level"`
 	Summary string `json:"summary"`
 	// Remedy says what to do.

@@ -10,12 +10,6 @@ import (
 	"github.com/sourcegraph/srcprom/pkg/client"
 )
 
-// What [client.HealthProblem.Level] may be.
-const (
-	levelCritical = "critical"
-	levelWarning  = "warning"
-)
-
 // AlertCheckBroken is raised for a check that panics: nobody knows how its part is.
 const AlertCheckBroken = "SrcpromHealthCheckBroken"
 
@@ -66,7 +60,7 @@ func (m *Monitor) ask(check Check) (problems []client.HealthProblem) {
 		if p := recover(); p != nil {
 			m.log.Error("A health check panicked", "part", check.Part, "panic", p)
 			problems = []client.HealthProblem{{
-				Alert: AlertCheckBroken, Subject: check.Part, Level: levelWarning,
+				Alert: AlertCheckBroken, Subject: check.Part, Level: client.HealthWarning,
 				Summary: fmt.Sprintf("The health check of %s panicked: %v.", check.Part, p),
 				Remedy:  "This is a bug in srcprom, please report it; nobody knows how that part is until it is fixed.",
 			}}
@@ -120,14 +114,14 @@ func cleaned(p client.HealthProblem) client.HealthProblem {
 	for _, text := range []*string{&p.Alert, &p.Subject, &p.Summary, &p.Remedy} {
 		*text = strings.ToValidUTF8(*text, "\ufffd")
 	}
-	if p.Level != levelWarning {
-		p.Level = levelCritical
+	if p.Level != client.HealthWarning {
+		p.Level = client.HealthCritical
 	}
 	return p
 }
 
 func stateBy(level string) string {
-	if level == levelWarning {
+	if level == client.HealthWarning {
 		return client.HealthDegraded
 	}
 	return client.HealthFailing

@@ -36,7 +36,7 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 }
 
 func (m *metrics) set(part client.PartHealth) {
-	count := map[string]int{levelCritical: 0, levelWarning: 0}
+	count := map[string]int{client.HealthCritical: 0, client.HealthWarning: 0}
 	for _, p := range part.Problems {
 		count[p.Level]++
 	}

@@ -45,7 +45,7 @@ func (m *Manager) ExplainInactive(lset labels.Labels) []Explained {
 }
 
 func (m *Manager) eachAlertingRule(f func(*rules.Group, *rules.AlertingRule)) {
-	for _, g := range m.up.RuleGroups() {
+	for _, g := range *m.groups.Load() {
 		for _, rule := range g.AlertingRules() {
 			f(g, rule)
 		}

@@ -1,11 +1,13 @@
 package rules
 
 import (
+	"context"
 	"math"
 	"testing"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
 	"github.com/stretchr/testify/require"
 )
 
@@ -83,6 +85,48 @@ groups: [{name: g, rules: [{alert: Broken, expr: 'label_replace(vector(1), "x", 
 	require.Len(t, broken, 1)
 	require.Equal(t, "err", broken[0].Rule.Health)
 	require.Contains(t, broken[0].Rule.Error, "label_replace")
+}
+
+func TestExplain_DoesNotWaitForAnApply(t *testing.T) {
+	begun, goOn := make(chan struct{}, 1), make(chan struct{})
+	m := newManager(t, t.TempDir(), func(_ *Options, deps *Deps) {
+		query := deps.QueryFunc
+		deps.QueryFunc = func(ctx context.Context, expr string, at time.Time) (promql.Vector, error) {
+			if expr == "slow > 1" {
+				select {
+				case begun <- struct{}{}:
+				default:
+				}
+				<-goOn
+			}
+			return query(ctx, expr, at)
+		}
+	})
+	m.append(t, time.Now(), 1, "__name__", "m")
+	m.start(t)
+	quick := [2]string{"a.yml", "groups: [{name: quick, rules: [{alert: Quick, expr: m > 0}]}]\n"}
+	m.apply(t, effective(t, fast, quick, [2]string{"b.yml", "groups: [{name: slow, rules: [{alert: Slow, expr: slow > 1}]}]\n"}))
+	m.explained(t, "Quick", "firing")
+	<-begun
+	step, err := m.Prepare(nil, effective(t, fast, quick))
+	require.NoError(t, err)
+	applied := make(chan error, 1)
+	go func() { applied <- step.Commit() }()
+	defer func() { require.NoError(t, <-applied) }()
+	defer close(goOn)
+	quickly := func(f func()) bool {
+		done := make(chan struct{})
+		go func() { defer close(done); f() }()
+		select {
+		case <-done:
+			return true
+		case <-time.After(50 * time.Millisecond):
+			return false
+		}
+	}
+	require.Eventually(t, func() bool { return !quickly(func() { m.Upstream().RuleGroups() }) }, patience, time.Millisecond, "an apply that waits for the slow group")
+	require.Eventually(t, func() bool { return quickly(func() { m.Explain(every) }) }, patience, time.Millisecond, "an answer")
+	require.Len(t, m.Explain(every), 1)
 }
 
 func TestExplainInactive_RulesThatLeaveRoomForTheLabels(t *testing.T) {

@@ -68,6 +68,9 @@ type Manager struct {
 	loader      *loader
 	restores    *restores
 	evaluations *evaluations
+	// groups are the engine's, after the last apply: during one, the engine tells them
+	// only when the evaluations of those that change have ended.
+	groups      atomic.Pointer[[]*rules.Group]
 	queryOffset atomic.Int64       // a duration; read by groups that have none of their own
 	cancel      context.CancelFunc // of all evaluations
 	started     atomic.Bool
@@ -99,6 +102,7 @@ func New(opts Options, deps Deps) (*Manager, error) {
 		cancel:      cancel,
 		current:     &ruleSet{none: true},
 	}
+	m.groups.Store(&[]*rules.Group{})
 	m.loader.use(m.current)
 	m.up = rules.NewManager(&rules.ManagerOptions{
 		NameValidationScheme:   model.UTF8Validation, // names have been validated where the rules were read

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -53,6 +52,8 @@ func (m *Manager) apply(to *ruleSet) error {
 		forget()
 		return fmt.Errorf("rules: %w", err) // it has logged why
 	}
+	groups := m.up.RuleGroups()
+	m.groups.Store(&groups)
 	m.queryOffset.Store(int64(to.queryOffset))
 	m.current = to
 	m.evaluations.use(to)
@@ -77,15 +78,7 @@ func compare(from, to *ruleSet) []string {
 			removed = append(removed, from.groups[key].Name)
 		}
 	}
-	var changes []string
-	for _, kind := range []struct {
-		verb  string
-		names []string
-	}{{"added", added}, {"changed", changed}, {"removed", removed}} {
-		if len(kind.names) > 0 {
-			changes = append(changes, fmt.Sprintf("rules: %d group(s) %s: %s", len(kind.names), kind.verb, quoted(kind.names)))
-		}
-	}
+	changes := lifecycle.Changes("rules", "group(s)", added, changed, removed)
 	if len(from.groups) == 0 {
 		return changes // nothing has run with other settings
 	}
@@ -104,21 +97,4 @@ func compareSettings(from, to *ruleSet) []string {
 		changes = append(changes, fmt.Sprintf("rules: external labels %s (were %s)", to.externalLabels, from.externalLabels))
 	}
 	return changes
-}
-
-// quoted names a few of many.
-func quoted(names []string) string {
-	const most = 5
-	var b strings.Builder
-	for i, name := range names {
-		if i == most {
-			fmt.Fprintf(&b, " and %d more", len(names)-most)
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%q", name)
-	}
-	return b.String()
 }

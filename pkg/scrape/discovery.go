@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/targetgroup"
@@ -14,11 +15,13 @@ import (
 // lifecycle of a part. What ApplyConfig has started ends only with Run, which
 // therefore has to be called.
 type Discovery struct {
+	name    string
 	up      *discovery.Manager
 	ctx     context.Context // of the engine's manager, which takes it when it is made
 	cancel  context.CancelFunc
 	once    sync.Once
 	applied chan struct{} // closed by the first ApplyConfig
+	sets    atomic.Pointer[map[string]discovery.Configs]
 }
 
 // NewDiscovery returns another discovery, whose metrics have the given name. It
@@ -32,7 +35,12 @@ func (m *Manager) NewDiscovery(name string) (*Discovery, error) {
 		cancel()
 		return nil, fmt.Errorf("scrape: there is a discovery named %q already", name)
 	}
-	return &Discovery{up: up, ctx: ctx, cancel: cancel, applied: make(chan struct{})}, nil
+	d := &Discovery{name: name, up: up, ctx: ctx, cancel: cancel, applied: make(chan struct{})}
+	d.sets.Store(&map[string]discovery.Configs{})
+	m.discoveriesMu.Lock()
+	defer m.discoveriesMu.Unlock()
+	m.discoveries = append(m.discoveries, d)
+	return d, nil
 }
 
 // Run finds targets until ctx is done, and then returns nil. It may be called
@@ -59,6 +67,7 @@ func (d *Discovery) ApplyConfig(sets map[string]discovery.Configs) error {
 		return errors.New("scrape: the discovery has stopped")
 	}
 	defer d.once.Do(func() { close(d.applied) })
+	d.sets.Store(&sets)
 	return d.up.ApplyConfig(sets)
 }
 

@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +45,13 @@ type freshness struct {
 
 	mu      sync.Mutex // guards what follows
 	jobs    map[string]*promconfig.ScrapeConfig
-	commits map[*scrape.Target][]time.Time // of the first scrapes of each target
+	targets map[*scrape.Target]*targetSeen // those that are active
+}
+
+// targetSeen is what is known of a target.
+type targetSeen struct {
+	early   bool        // it was there before the lookback delta was over
+	commits []time.Time // of its first scrapes
 }
 
 // sight is what is fresh at a moment.
@@ -61,7 +68,7 @@ type freshSet struct {
 }
 
 func newFreshness(opts Options) *freshness {
-	return &freshness{opts: opts, begun: make(chan struct{}), commits: map[*scrape.Target][]time.Time{}}
+	return &freshness{opts: opts, begun: make(chan struct{}), targets: map[*scrape.Target]*targetSeen{}}
 }
 
 // use says which jobs run now.
@@ -122,9 +129,11 @@ func (m *Manager) FreshSince(job, instance string, samples int) (since time.Time
 
 // afterLookback is when series are gone of which nothing has come since the start.
 func (f *freshness) afterLookback() (since time.Time, ok bool) {
-	since = f.start.Add(f.opts.lookbackDelta())
+	since = f.hopeless()
 	return since, !time.Now().Before(since)
 }
+
+func (f *freshness) hopeless() time.Time { return f.start.Add(f.opts.lookbackDelta()) }
 
 // watch looks until everything is fresh, or ctx is done.
 func (f *freshness) watch(ctx context.Context, up *scrape.Manager) {
@@ -143,12 +152,16 @@ func (f *freshness) watch(ctx context.Context, up *scrape.Manager) {
 	f.done.Store(true)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.commits = nil
+	f.targets = nil
 }
 
 // look tells whether everything is fresh.
 func (f *freshness) look(up *scrape.Manager, now time.Time) (all bool) {
-	active, dropped := up.TargetsActive(), up.TargetsDroppedCounts() // waits for pools that are being stopped, so it is not asked under mu
+	return f.see(up.TargetsActive(), up.TargetsDroppedCounts(), now) // waits for pools that are being stopped, so it is not asked under mu
+}
+
+// see takes note of what was found at or after the given time.
+func (f *freshness) see(active map[string][]*scrape.Target, dropped map[string]int, now time.Time) (all bool) {
 	before := f.sight.Load()
 	if before == nil {
 		before = &sight{all: &freshSet{}}
@@ -156,12 +169,18 @@ func (f *freshness) look(up *scrape.Manager, now time.Time) (all bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	next := &sight{all: newFreshSet(), jobs: map[string]*freshSet{}}
+	found := map[*scrape.Target]bool{}
 	for pool, targets := range active {
 		conf := f.jobs[pool]
 		for _, t := range targets {
+			found[t] = true
 			next.add(t, f.targetLocked(t, conf, now))
 		}
 	}
+	maps.DeleteFunc(f.targets, func(t *scrape.Target, seen *targetSeen) bool {
+		after := len(seen.commits) > 0 && seen.commits[len(seen.commits)-1].After(now) // it may have come meanwhile
+		return !found[t] && !after
+	})
 	undiscovered := map[string]bool{}
 	for name, conf := range f.jobs {
 		if next.jobs[name] == nil {
@@ -206,13 +225,16 @@ func (f *freshness) discovered(conf *promconfig.ScrapeConfig, exists, found bool
 
 // targetLocked tells since when so many samples of a target are there.
 func (f *freshness) targetLocked(t *scrape.Target, conf *promconfig.ScrapeConfig, now time.Time) (since [samplesCounted]time.Time) {
-	copy(since[:], f.commits[t])
-	hopeless := f.start.Add(f.opts.lookbackDelta())
+	seen, hopeless := f.seenLocked(t), f.hopeless()
+	seen.early = seen.early || now.Before(hopeless)
+	copy(since[:], seen.commits)
 	switch t.Health() {
 	case scrape.HealthGood:
-		return since
+		if seen.early || len(seen.commits) == 0 {
+			return since
+		}
 	case scrape.HealthUnknown:
-		if conf != nil {
+		if seen.early && conf != nil {
 			hopeless = hopeless.Add(time.Duration(conf.ScrapeInterval))
 		}
 	}
@@ -323,16 +345,25 @@ type watchedAppender struct {
 func (a *watchedAppender) Commit() error {
 	err := a.AppenderV2.Commit()
 	if err == nil && a.target.Health() == scrape.HealthGood {
-		a.fresh.committed(a.target)
+		a.fresh.committed(a.target, time.Now())
 	}
 	return err
 }
 
-func (f *freshness) committed(t *scrape.Target) {
-	now := time.Now()
+func (f *freshness) committed(t *scrape.Target, at time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.commits != nil && len(f.commits[t]) < samplesCounted {
-		f.commits[t] = append(f.commits[t], now)
+	if f.targets == nil {
+		return
 	}
+	if seen := f.seenLocked(t); len(seen.commits) < samplesCounted {
+		seen.commits = append(seen.commits, at)
+	}
+}
+
+func (f *freshness) seenLocked(t *scrape.Target) *targetSeen {
+	if f.targets[t] == nil {
+		f.targets[t] = &targetSeen{}
+	}
+	return f.targets[t]
 }

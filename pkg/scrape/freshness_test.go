@@ -3,13 +3,19 @@ package scrape
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/discovery"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/stretchr/testify/require"
@@ -114,7 +120,7 @@ func TestFreshness_ScrapesThatCannotBeCommittedNeverCount(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	opts := DefaultOptions()
-	opts.DiscoveryReloadInterval, opts.LookbackDelta = 50*time.Millisecond, 200*time.Millisecond
+	opts.DiscoveryReloadInterval, opts.LookbackDelta = 50*time.Millisecond, 2*time.Second
 	full := &fullDisk{AppendableV2: db}
 	up, err := New(opts, Deps{Appendable: full, Registerer: prometheus.NewRegistry()})
 	require.NoError(t, err)
@@ -122,8 +128,9 @@ func TestFreshness_ScrapesThatCannotBeCommittedNeverCount(t *testing.T) {
 	m.start(t)
 	m.apply(t, nil, effective(t, scraping(job("app", newTarget(t, page("m 1\n")), ""))))
 	require.Eventually(t, func() bool { return full.refused.Load() >= 5 }, patience, time.Millisecond, "commits that fail")
+	m.becomesFresh(t, "unknown", "", 1)
 	m.looked(t)
-	require.False(t, m.isFresh("app", "", 1), "the lookback delta is long over")
+	require.False(t, m.isFresh("app", "", 1), "the lookback delta is over")
 }
 
 type fullDisk struct {
@@ -154,6 +161,76 @@ func TestFreshness_TargetsThatAreGoneAreNotWaitedFor(t *testing.T) {
 	require.False(t, m.isFresh("", "", 1))
 	m.apply(t, effective(t, both), effective(t, scraping(job("app", stays, ""))))
 	m.becomesFresh(t, "", "", 1)
+}
+
+// churning is a freshness whose targets a test makes, with a job "app" that is
+// scraped each minute, and moments after its start.
+func churning(t *testing.T) (f *freshness, target func(instance string) *scrape.Target, at func(time.Duration) time.Time) {
+	jobs, err := jobsOf(effective(t, "scrape_configs: [{job_name: app, static_configs: [{targets: [a]}]}]\n"))
+	require.NoError(t, err)
+	f = newFreshness(DefaultOptions())
+	f.use(jobs)
+	f.start = time.Now().Add(-time.Hour) // what is fresh since the lookback delta is so now
+	target = func(instance string) *scrape.Target {
+		return scrape.NewTarget(labels.FromStrings("job", "app", "instance", instance), jobs.byName["app"], nil, nil)
+	}
+	return f, target, func(d time.Duration) time.Time { return f.start.Add(d) }
+}
+
+func TestFreshness_TargetsThatComeAndGoDoNotHoldItUpForEver(t *testing.T) {
+	f, target, at := churning(t)
+	m := &Manager{fresh: f}
+	isFresh := func(job string) bool {
+		_, ok := m.FreshSince(job, "", 2)
+		return ok
+	}
+	see := func(after time.Duration, targets ...*scrape.Target) bool {
+		return f.see(map[string][]*scrape.Target{"app": targets}, nil, at(after))
+	}
+	stays, good := target("stays"), func(t *scrape.Target, after time.Duration) {
+		t.Report(at(after), time.Second, nil)
+		f.committed(t, at(after))
+	}
+	for minute := range 4 {
+		// One is always between its first and its second scrape.
+		passes := target(fmt.Sprint("passes-", minute))
+		good(stays, time.Duration(minute)*time.Minute)
+		good(passes, time.Duration(minute)*time.Minute)
+		require.False(t, see(time.Duration(minute)*time.Minute, stays, passes))
+		require.Len(t, f.targets, 2, "what is gone is forgotten")
+	}
+	require.False(t, isFresh("app"))
+	last, late, unscraped := target("last"), target("late"), target("unscraped")
+	require.False(t, see(5*time.Minute-time.Second, stays, last))
+	good(last, 5*time.Minute)
+	good(late, 5*time.Minute+30*time.Second)
+	require.False(t, see(5*time.Minute+30*time.Second, stays, last, late, unscraped), "one that was there in time has not been scraped twice")
+	require.False(t, isFresh("app"))
+	require.False(t, isFresh(""))
+	good(last, 6*time.Minute)
+	require.True(t, see(6*time.Minute, stays, last, late, unscraped))
+	require.True(t, isFresh("app"))
+	require.True(t, isFresh(""))
+}
+
+func TestFreshness_TargetsThatComeLateCountOnlyIfTheyCanBeStored(t *testing.T) {
+	f, target, at := churning(t)
+	late := target("late")
+	late.Report(at(7*time.Minute), time.Second, nil)
+	active := map[string][]*scrape.Target{"app": {late}}
+	require.False(t, f.see(active, nil, at(7*time.Minute)), "scraped, but not committed")
+	f.committed(late, at(8*time.Minute))
+	require.True(t, f.see(active, nil, at(8*time.Minute)))
+}
+
+func TestFreshness_CommitsOfTargetsThatAreFoundMeanwhileAreKept(t *testing.T) {
+	f, target, at := churning(t)
+	found := target("found")
+	f.committed(found, at(2*time.Second))
+	require.False(t, f.see(nil, nil, at(time.Second)))
+	require.Len(t, f.targets, 1)
+	f.see(nil, nil, at(3*time.Second))
+	require.Empty(t, f.targets)
 }
 
 func TestFreshness_JobsThatNothingIsKnownOfHaveTheLookbackDelta(t *testing.T) {
@@ -232,4 +309,46 @@ func TestFailures_TargetsThatCannotBeMade(t *testing.T) {
 		}
 		return false
 	}, patience, 5*time.Millisecond, "a target that cannot be made")
+}
+
+func TestFailures_KindsOfDiscoveryThatCountForThemselves(t *testing.T) {
+	m := newManager(t)
+	for name := range failureCounters() {
+		if strings.HasPrefix(name, "prometheus_sd_") && name != "prometheus_sd_refresh_failures_total" {
+			require.Len(t, m.counters.Values(name), 1, "the engine has no counter %s any more", name)
+		}
+	}
+}
+
+func TestFailures_FileThatCannotBeRead(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "targets.yml")
+	require.NoError(t, os.WriteFile(file, []byte("- targets: oops\n"), 0o600))
+	m := startManager(t, scraping(fmt.Sprintf("- {job_name: app, file_sd_configs: [{files: [%q], refresh_interval: 100ms}]}\n", file)))
+	failure := func() Failure {
+		for _, f := range m.Failures() {
+			if f.What == "reading files of targets" {
+				return f
+			}
+		}
+		return Failure{}
+	}
+	require.Eventually(t, func() bool { return failure().Count > 1 }, patience, 5*time.Millisecond, "a file that cannot be read again and again")
+	require.True(t, failure().Passing)
+}
+
+func TestFailures_TellWhenDiscoveryIsTriedAgain(t *testing.T) {
+	m := startManager(t, scraping(
+		"- {job_name: seldom, http_sd_configs: [{url: 'http://127.0.0.1:1/', refresh_interval: 40m}]}\n",
+		"- {job_name: often, http_sd_configs: [{url: 'http://127.0.0.1:1/', refresh_interval: 100ms}]}\n",
+		"- {job_name: files, file_sd_configs: [{files: [none.yml]}]}\n",
+	))
+	again := map[string]time.Duration{}
+	require.Eventually(t, func() bool {
+		for _, f := range m.Failures() {
+			again[f.What+f.Job] = f.Again
+		}
+		return again["refreshing service discoveryseldom"] == 40*time.Minute
+	}, patience, 5*time.Millisecond, "a refresh that fails")
+	require.Equal(t, 100*time.Millisecond, again["refreshing service discoveryoften"])
+	require.Equal(t, 5*time.Minute, again["reading files of targets"])
 }

@@ -45,6 +45,9 @@ type Manager struct {
 	counters  *counters.Registerer
 	started   atomic.Bool
 
+	discoveriesMu sync.Mutex // guards what follows
+	discoveries   []*Discovery
+
 	mu          sync.Mutex                 // held while a configuration is applied; guards what follows
 	stopped     bool                       // nothing must be applied any more
 	failureLogs map[string]*logfile.Opened // by path

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery"
@@ -110,33 +109,7 @@ func compare(from, to map[string]*promconfig.ScrapeConfig) []string {
 			removed = append(removed, name)
 		}
 	}
-	var changes []string
-	for _, kind := range []struct {
-		verb  string
-		names []string
-	}{{"added", added}, {"changed", changed}, {"removed", removed}} {
-		if len(kind.names) > 0 {
-			changes = append(changes, fmt.Sprintf("scrape: %d job(s) %s: %s", len(kind.names), kind.verb, quoted(kind.names)))
-		}
-	}
-	return changes
-}
-
-// quoted names a few of many.
-func quoted(names []string) string {
-	const most = 5
-	var b strings.Builder
-	for i, name := range names {
-		if i == most {
-			fmt.Fprintf(&b, " and %d more", len(names)-most)
-			break
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "%q", name)
-	}
-	return b.String()
+	return lifecycle.Changes("scrape", "job(s)", added, changed, removed)
 }
 
 // check builds all jobs that will be built anew. It returns nil, not an empty

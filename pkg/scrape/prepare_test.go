@@ -124,8 +124,3 @@ func TestCheckJob(t *testing.T) {
 	require.ErrorContains(t, jobWith(", tls_config: {ca_file: /no/such/ca.pem}"), "build its HTTP client: ")
 	require.ErrorContains(t, jobWith(", tls_config: {cert_file: /no/such/cert.pem, key_file: /no/such/key.pem}"), "/no/such/cert.pem")
 }
-
-func TestQuoted_NamesAFewOfMany(t *testing.T) {
-	require.Equal(t, `"a", "b"`, quoted([]string{"a", "b"}))
-	require.Equal(t, `"a", "b", "c", "d", "e" and 2 more`, quoted([]string{"a", "b", "c", "d", "e", "f", "g"}))
-}

@@ -36,9 +36,10 @@ func TestHandlers_AnswerByteForByte(t *testing.T) {
 		require.Equal(t, plain, kind)
 	}
 	h.Applied(&config.Effective{Problems: []string{"`observability.alerts`: notifier 0 is <wrong>", "`email.smtp`: no"}})
+	want := `{"problems":[{"description":"` + "`observability.alerts`" + `: notifier 0 is \u003cwrong\u003e","kind":"SiteConfig"},` +
+		`{"description":"` + "`email.smtp`" + `: no","kind":"SiteConfig"}]}`
 	body, kind := get(http.MethodGet)
-	require.Equal(t, `{"problems":[{"description":"`+"`observability.alerts`"+`: notifier 0 is \u003cwrong\u003e","kind":"SiteConfig"},`+
-		`{"description":"`+"`email.smtp`"+`: no","kind":"SiteConfig"}]}`, body)
+	require.Equal(t, want, body)
 	require.Equal(t, plain, kind)
 
 	c, err := client.New(srv.URL)

@@ -23,7 +23,7 @@ import (
 )
 
 // sourceOf plugs a subscriber into a server, as cmd/srcprom does.
-func sourceOf(t *testing.T, edit func(*siteconfig.Options)) (srcprom.Source, *siteconfig.Subscriber) {
+func sourceOf(t testing.TB, edit func(*siteconfig.Options)) (srcprom.Source, *siteconfig.Subscriber) {
 	t.Helper()
 	o := siteconfig.DefaultOptions()
 	o.PollInterval = 20 * time.Millisecond

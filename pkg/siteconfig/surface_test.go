@@ -25,14 +25,14 @@ const (
 	tick     = 10 * time.Millisecond
 )
 
-// subscribed is a server with a subscriber that takes what is pushed.
-type subscribed struct {
+// served is a server with a subscriber that takes what is pushed.
+type served struct {
 	*srcpromtest.Server
 	*siteconfig.Subscriber
 	client *client.Client
 }
 
-func subscribe(t testing.TB, edits ...srcpromtest.Option) *subscribed {
+func subscribe(t testing.TB, edits ...srcpromtest.Option) *served {
 	t.Helper()
 	o := siteconfig.DefaultOptions()
 	sub, err := siteconfig.New(o)
@@ -50,17 +50,17 @@ func subscribe(t testing.TB, edits ...srcpromtest.Option) *subscribed {
 	t.Cleanup(http.CloseIdleConnections)
 	c, err := client.New(server.URL, client.WithHTTPClient(http))
 	require.NoError(t, err)
-	return &subscribed{Server: server, Subscriber: sub, client: c}
+	return &served{Server: server, Subscriber: sub, client: c}
 }
 
-func (s *subscribed) push(t testing.TB, text string) {
+func (s *served) push(t testing.TB, text string) {
 	t.Helper()
 	_, err := s.Push(t.Context(), s.Server.Server, text, false)
 	require.NoError(t, err)
 }
 
 // silenced are the silences that are active, by what their matcher says.
-func (s *subscribed) silenced(t testing.TB) map[string]string {
+func (s *served) silenced(t testing.TB) map[string]string {
 	t.Helper()
 	all, err := s.Silences(t.Context())
 	require.NoError(t, err)
@@ -71,7 +71,7 @@ func (s *subscribed) silenced(t testing.TB) map[string]string {
 	return ids
 }
 
-func (s *subscribed) requireSilenced(t testing.TB, want ...string) map[string]string {
+func (s *served) requireSilenced(t testing.TB, want ...string) map[string]string {
 	t.Helper()
 	var have map[string]string
 	require.Eventually(t, func() bool {
@@ -98,7 +98,7 @@ groups:
   - {alert: warning_c, expr: vector(1), labels: {level: warning, service_name: frontend}}
 `
 
-func (s *subscribed) requireStatus(t testing.TB, want client.AlertsStatus) {
+func (s *served) requireStatus(t testing.TB, want client.AlertsStatus) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		have, err := s.client.GetAlertsStatus(t.Context())
@@ -108,7 +108,7 @@ func (s *subscribed) requireStatus(t testing.TB, want client.AlertsStatus) {
 
 func TestSubscriber_SilencesOfARealServer(t *testing.T) {
 	dir := t.TempDir()
-	start := func() *subscribed {
+	start := func() *served {
 		return subscribe(t, srcpromtest.WithRules(firingRules), srcpromtest.WithOptions(func(o *srcprom.Options) { o.Storage.Dir = dir }))
 	}
 	s := start()

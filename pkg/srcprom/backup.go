@@ -120,7 +120,7 @@ func (s *Server) copyState(ctx context.Context, contents *backup.Contents) error
 	if err != nil {
 		return err
 	}
-	_, err = s.state.WriteTo(f)
+	_, err = s.state.WriteTo(ctx, f)
 	return errors.Join(err, f.Close())
 }
 

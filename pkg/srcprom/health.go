@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// failureHold is how long something that failed counts as broken: what is tried
-	// again and again is tried more often than that.
+	// failureHold is how long something that failed counts as broken, counted from when
+	// it has been tried again: what is tried again and again is tried more often.
 	failureHold = 5 * time.Minute
 	// damageHold is how long it is told that something was damaged.
 	damageHold = time.Hour
@@ -23,6 +23,9 @@ const (
 	// failedEvaluations in a row, and missed ones, are no accident any more.
 	failedEvaluations = 2
 	missedEvaluations = 3
+	// notifyDiscovery is the name of the discovery of external Alertmanagers, by which
+	// its metrics are known.
+	notifyDiscovery = "notify"
 )
 
 // Health says how the server is: each part, its problems, and what to do.
@@ -49,7 +52,7 @@ func (s *Server) buildHealth() error {
 // checks look at all parts. None asks anything that may wait for work in
 // progress, or for the disk.
 func (s *Server) checks() []health.Check {
-	c := &checks{Server: s, since: time.Now()}
+	c := &checks{Server: s, since: time.Now(), now: time.Now}
 	return []health.Check{
 		{Part: "configuration", Look: c.configuration},
 		{Part: "state", Look: c.stateFile},
@@ -68,6 +71,7 @@ func (s *Server) checks() []health.Check {
 type checks struct {
 	*Server
 	since time.Time
+	now   func() time.Time
 	rises counters.Rises
 }
 
@@ -131,7 +135,7 @@ func (c *checks) storage() []client.HealthProblem {
 		found.note("", "The storage is being opened", "Wait; /api/v1/status/walreplay tells how far it is.")
 	}
 	for _, f := range c.store.Failures() {
-		if since := c.rose("storage failing "+f.What, f.Count, failureHold); !since.IsZero() {
+		if since := c.rose("storage failing "+f.What, f.Count, f.Again+failureHold); !since.IsZero() {
 			found.alert(alertStorageFailing, f.What, fmt.Sprintf("The metrics storage fails at %s: %.0f time(s) since the start", f.What, f.Count)).Since = since
 		}
 	}
@@ -148,15 +152,29 @@ func (c *checks) scraping() []client.HealthProblem {
 	if n := c.scrape.FailedDiscoveries(); n > 0 {
 		found.alert(alertDiscoveryFailing, "", fmt.Sprintf("%d service discoveries of the configuration could not be made; the log names them", n))
 	}
+	c.discoveries(&found, "", "It fails to scrape all there is")
+	return found
+}
+
+// discoveries finds what fails at discovering the sets of targets of one discovery.
+func (c *checks) discoveries(found *problems, discovery, trouble string) {
 	for _, f := range c.scrape.Failures() {
-		since := c.rose("scraping "+f.What+" "+f.Job, f.Count, failureHold)
+		if f.Discovery != discovery {
+			continue
+		}
+		counter := "scraping " + f.What + " " + f.Discovery + " " + f.Job
+		since := c.rose(counter, f.Count, f.Again+failureHold)
 		if since.IsZero() {
 			continue
 		}
 		subject := strings.TrimSuffix(f.What+": "+f.Job, ": ")
-		found.alert(alertDiscoveryFailing, subject, fmt.Sprintf("It fails to scrape all there is, at %s: %.0f time(s) since the start", subject, f.Count)).Since = since
+		summary := fmt.Sprintf("%s, at %s: %.0f time(s) since the start", trouble, subject, f.Count)
+		if f.Passing && c.rises.Last(counter).Sub(since) < c.opts.Health.Pending {
+			found.note(subject, summary, "Wait whether it happens again.")
+			continue
+		}
+		found.alert(alertDiscoveryFailing, subject, summary).Since = since
 	}
-	return found
 }
 
 func (c *checks) ruleGroups() []client.HealthProblem {
@@ -205,6 +223,7 @@ func (c *checks) receivers() []client.HealthProblem {
 
 func (c *checks) externalAlertmanagers() []client.HealthProblem {
 	var found problems
+	c.discoveries(&found, notifyDiscovery, "It fails to find all external Alertmanagers")
 	for target, n := range c.alerting.DroppedAlerts() {
 		if since := c.rose("dropped "+target, n, failureHold); !since.IsZero() {
 			found.alert(alertAlertsDropped, target, fmt.Sprintf("%.0f alerts for the Alertmanager at %s were dropped since the start", n, target)).Since = since
@@ -222,5 +241,5 @@ func (c *checks) cluster() []client.HealthProblem {
 }
 
 func (c *checks) rose(counter string, value float64, hold time.Duration) time.Time {
-	return c.rises.Since(counter, value, time.Now(), hold)
+	return c.rises.Since(counter, value, c.now(), hold)
 }

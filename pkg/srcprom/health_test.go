@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/prometheus/prometheus/discovery/file"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
@@ -95,6 +96,44 @@ func TestServer_ConfigurationThatIsRefusedOrSetAsideShows(t *testing.T) {
 	require.Equal(t, "rules/bad", aside.Problems[0].Subject)
 	require.Contains(t, aside.Problems[0].Summary, "bad")
 	server.Receiver.Await("another configuration", srcpromtest.Resolved("SrcpromConfigurationRefused"))
+}
+
+// withTargetsFile is a configuration with a job that reads its targets in a file
+// which is wrong.
+func withTargetsFile(t *testing.T) srcpromtest.Option {
+	file := filepath.Join(t.TempDir(), "targets.yml")
+	require.NoError(t, os.WriteFile(file, []byte("- targets: oops\n"), 0o600))
+	return srcpromtest.WithPrometheusConfig(fmt.Sprintf("scrape_configs: [{job_name: app, file_sd_configs: [{files: [%q], refresh_interval: 100ms}]}]\n", file))
+}
+
+func TestServer_TargetsFileThatIsWrongShows(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(), withTargetsFile(t))
+	n := server.Receiver.Await("the file", srcpromtest.Firing("SrcpromDiscoveryFailing"))
+	require.Equal(t, "reading files of targets", n.Alerts[0].Labels["subject"])
+	require.Equal(t, client.HealthDegraded, part(t, server.Health(), "scraping").State)
+}
+
+func TestServer_TargetsFileThatIsWrongOnceIsNotAlertedOf(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(func(o *srcprom.Options) { o.Health.Pending = time.Hour }), withTargetsFile(t))
+	var found []client.HealthProblem
+	require.Eventually(t, func() bool {
+		found = part(t, server.Health(), "scraping").Problems
+		return len(found) > 0
+	}, patience, 5*time.Millisecond, "the file")
+	require.Len(t, found, 1)
+	require.Empty(t, found[0].Alert, "it may be read while it is written")
+}
+
+func TestServer_DiscoveryOfAlertmanagersThatFailsIsNotTakenForThatOfTargets(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(), srcpromtest.WithPrometheusConfig(
+		"alerting: {alertmanagers: [{http_sd_configs: [{url: 'http://127.0.0.1:1/'}]}]}\n"))
+	n := server.Receiver.Await("the discovery", srcpromtest.Firing("SrcpromDiscoveryFailing"))
+	require.Equal(t, "refreshing service discovery: config-0", n.Alerts[0].Labels["subject"])
+	h := server.Health()
+	require.Empty(t, part(t, h, "scraping").Problems)
+	found := part(t, h, "external alertmanagers").Problems
+	require.Len(t, found, 1)
+	require.Contains(t, found[0].Summary, "fails to find all external Alertmanagers")
 }
 
 func TestServer_GlobThatMatchesNothingShowsAndWakesNobody(t *testing.T) {

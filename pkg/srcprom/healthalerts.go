@@ -10,12 +10,6 @@ import (
 // HealthAlert is an alert that a server raises about itself, without rules.
 type HealthAlert = health.Alert
 
-// The levels of problems.
-const (
-	levelCritical = "critical"
-	levelWarning  = "warning"
-)
-
 // The alerts of the server's own checks.
 const (
 	alertConfigurationRefused  = "SrcpromConfigurationRefused"
@@ -36,7 +30,7 @@ const (
 // HealthAlerts are all that a server may raise about itself, but for those of
 // Options.Source.
 func HealthAlerts() []HealthAlert {
-	const critical, warning = levelCritical, levelWarning
+	const critical, warning = client.HealthCritical, client.HealthWarning
 	return []HealthAlert{
 		{
 			Name: alertConfigurationRefused, Level: warning,
@@ -60,7 +54,7 @@ func HealthAlerts() []HealthAlert {
 		},
 		{
 			Name: alertStorageFailing, Level: critical,
-			When:   "The metrics storage could not write, compact or read, within the last five minutes.",
+			When:   "The metrics storage could not write, compact or read, within the last five minutes, or longer where it tries again only later.",
 			Remedy: "Look for the reason in the log; a full disk is the usual one. Until then samples are lost.",
 		},
 		{
@@ -70,8 +64,8 @@ func HealthAlerts() []HealthAlert {
 		},
 		{
 			Name: alertDiscoveryFailing, Level: warning,
-			When:   "Service discovery failed, or targets could not be made of what it found, within the last five minutes.",
-			Remedy: "Look for the reason in the log; until then new targets are not scraped.",
+			When:   "Service discovery failed, or targets could not be made of what it found, within the last five minutes, or longer where it tries again only later.",
+			Remedy: "Look for the reason in the log; until then new targets are not scraped, or new Alertmanagers not told.",
 		},
 		{
 			Name: alertRulesFailing, Level: critical,
@@ -131,7 +125,7 @@ func (p *problems) alert(name, subject, summary string) *client.HealthProblem {
 
 // note adds a problem that needs no alert, or not yet.
 func (p *problems) note(subject, summary, remedy string) {
-	*p = append(*p, client.HealthProblem{Subject: subject, Level: levelWarning, Summary: brief(summary), Remedy: remedy})
+	*p = append(*p, client.HealthProblem{Subject: subject, Level: client.HealthWarning, Summary: brief(summary), Remedy: remedy})
 }
 
 // brief makes errors of many lines fit for a notification.

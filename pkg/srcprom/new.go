@@ -154,7 +154,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 	if err != nil {
 		return err
 	}
-	if s.notifyDiscovery, err = s.scrape.NewDiscovery("notify"); err != nil {
+	if s.notifyDiscovery, err = s.scrape.NewDiscovery(notifyDiscovery); err != nil {
 		return err
 	}
 	externalURL := s.externalURL.JoinPath("alertmanager")
@@ -196,22 +196,20 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Engine: s.store.Engine(), Parser: s.store.Parser(), Retention: s.store.RetentionInfo,
 		Scrape: s.scrape.Upstream(), Rules: s.rules.Upstream(), Alertmanagers: s.alerting,
 		AlertmanagerAPI: s.alertmanagerAPI(), InstrumentAlertmanager: s.alerting.Instrument,
-		Config:     s.prometheusConfig,
-		Configurer: s,
-		Ready:      s.readiness,
-		Health:     s.Health,
-		Quit:       s.Quit,
-		History:    whenAlerting(s, s.alerting.History),
-		Backup:     s.Backup,
-		Explain:    whenAlerting(s, s.Explain),
-
+		Config:           s.prometheusConfig,
+		Configurer:       s,
+		Ready:            s.readiness,
+		Health:           s.Health,
+		Quit:             s.Quit,
+		History:          whenAlerting(s, s.alerting.History),
+		Backup:           s.Backup,
+		Explain:          whenAlerting(s, s.Explain),
 		TestNotification: whenAlerting(s, s.TestNotification),
-
-		AlertsStatus: whenAlerting(s, s.AlertsStatus),
-		Handlers:     s.opts.Source.Handlers,
-		Detail:       s.opts.Source.Detail,
-		Push:         s.push(),
-		Features:     feats,
+		AlertsStatus:     whenAlerting(s, s.AlertsStatus),
+		Handlers:         s.opts.Source.Handlers,
+		Detail:           s.opts.Source.Detail,
+		Push:             s.push(),
+		Features:         feats,
 		Version: apiv1.PrometheusVersion{
 			Version: cmp.Or(s.opts.PrometheusVersion, version.Version), Revision: version.Revision, Branch: version.Branch,
 			BuildUser: version.BuildUser, BuildDate: version.BuildDate, GoVersion: version.GoVersion,

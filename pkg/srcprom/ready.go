@@ -61,7 +61,7 @@ func failing(h client.Health) []string {
 	var texts []string
 	for _, part := range h.Parts {
 		for _, p := range part.Problems {
-			if p.Level == levelCritical {
+			if p.Level == client.HealthCritical {
 				texts = append(texts, part.Name+": "+p.Summary)
 			}
 		}

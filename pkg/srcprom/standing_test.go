@@ -163,7 +163,7 @@ func TestChecks_StateThatCannotBeWritten(t *testing.T) {
 
 func TestFailing_NamesWhatDoesNotWorkAtAll(t *testing.T) {
 	h := client.Health{Parts: []client.PartHealth{
-		{Name: "state", Problems: []client.HealthProblem{{Level: levelCritical, Summary: "It is full."}, {Level: levelWarning, Summary: "It is old."}}},
+		{Name: "state", Problems: []client.HealthProblem{{Level: client.HealthCritical, Summary: "It is full."}, {Level: client.HealthWarning, Summary: "It is old."}}},
 		{Name: "rules"},
 	}}
 	require.Equal(t, []string{"state: It is full."}, failing(h))

@@ -21,17 +21,15 @@ func (s *State) openError(err error) error {
 		return err
 	case errors.Is(err, errLocked), errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf(what+"it is locked by another process; stop that one or use another data directory", s.path)
-	case remedy(err, s.path) != "":
-		return fmt.Errorf(what+"%w; %s", s.path, cause(err), remedy(err, s.path))
 	case errors.Is(err, syscall.EISDIR):
 		return fmt.Errorf(what+"it is a directory; move it away or use another data directory", s.path)
 	default:
-		return fmt.Errorf(what+"%w", s.path, cause(err))
+		return fmt.Errorf(what+"%w", s.path, withRemedy(cause(err), s.path))
 	}
 }
 
 func dirError(dir string, err error) error {
-	return fmt.Errorf("make the state directory %q: %w; %s", dir, cause(err), remedy(err, filepath.Dir(dir)))
+	return fmt.Errorf("make the state directory %q: %w", dir, withRemedy(cause(err), filepath.Dir(dir)))
 }
 
 // cause drops the operation and the path of an error that has better ones.
@@ -41,6 +39,13 @@ func cause(err error) error {
 	}
 	if wrapped := new(os.LinkError); errors.As(err, &wrapped) {
 		return wrapped.Err
+	}
+	return err
+}
+
+func withRemedy(err error, path string) error {
+	if fix := remedy(err, path); fix != "" {
+		return fmt.Errorf("%w; %s", err, fix)
 	}
 	return err
 }

@@ -2,36 +2,57 @@ package state
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
 
-// health is what the last commit said.
+// commitPatience is how long a commit may take until the disk is taken to hang.
+const commitPatience = 10 * time.Second
+
+// health is what the last commit said, and what those say that go on.
 type health struct {
-	mu    sync.Mutex // guards what follows
-	since time.Time  // of the first failure in a row
-	err   error      // of the last one; nil when it succeeded
+	mu      sync.Mutex  // guards what follows
+	since   time.Time   // of the first failure in a row
+	err     error       // of the last one; nil when it succeeded
+	running []time.Time // when the commits began that go on, in order
+}
+
+func (h *health) begin() (began time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	began = time.Now()
+	h.running = append(h.running, began)
+	return began
 }
 
 func (h *health) committed(began time.Time, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	i := slices.Index(h.running, began)
+	h.running = slices.Delete(h.running, i, i+1)
 	if h.err == nil || err == nil {
 		h.since = began
 	}
 	h.err = err
 }
 
-// Unwritable returns why the last commit failed, and since when they do; nil when
-// it succeeded. While commits fail, Run tries another one each second, so that it
-// notices when the disk is there again.
+// Unwritable returns why the last commit failed, or one has not ended for long, and
+// since when that is so; nil when it is not. While commits fail, Run tries another
+// one each second, so that it notices when the disk is there again.
 func (s *State) Unwritable() (since time.Time, err error) {
-	s.health.mu.Lock()
-	defer s.health.mu.Unlock()
-	if s.health.err == nil {
+	h := &s.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.err != nil:
+		return h.since, h.err
+	case len(h.running) > 0 && time.Since(h.running[0]) > commitPatience:
+		began := h.running[0]
+		return began, fmt.Errorf("write to the state file %q: its disk has not answered since %s", s.path, began.UTC().Format(time.RFC3339))
+	default:
 		return time.Time{}, nil
 	}
-	return s.health.since, s.health.err
 }
 
 // damageList has the records that were left out.

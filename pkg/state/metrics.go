@@ -49,7 +49,7 @@ func observers(s *State) []prometheus.Collector {
 		}, func() float64 { return float64(s.queue.length()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "srcprom_state_writable",
-			Help: "Whether the last transaction on the state file succeeded.",
+			Help: "Whether the last transaction on the state file succeeded, and none goes on for long.",
 		}, s.writable),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "srcprom_state_size_bytes",

@@ -293,7 +293,7 @@ srcprom_state_history_entries_dropped_total 0
 # HELP srcprom_state_pending_records Number of changes that are in memory and not yet on the disk.
 # TYPE srcprom_state_pending_records gauge
 srcprom_state_pending_records 2
-# HELP srcprom_state_writable Whether the last transaction on the state file succeeded.
+# HELP srcprom_state_writable Whether the last transaction on the state file succeeded, and none goes on for long.
 # TYPE srcprom_state_writable gauge
 srcprom_state_writable 0
 `), "srcprom_state_commit_failures_total", "srcprom_state_commits_total", "srcprom_state_damaged_records_total",

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -218,6 +219,40 @@ func TestFlush_DiskThatHangsIsNamed(t *testing.T) {
 	}
 	<-d.begun
 	d.hold <- struct{}{}
+}
+
+func TestUnwritable_DiskThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := slowDisk()
+		s := openOn(t, d)
+		began := time.Now()
+		s.Put(Silences, "a", nil)
+		ended := make(chan error)
+		for range 2 {
+			go func() { ended <- s.Accept(&Version{Accepted: *smallAccepted(1)}) }()
+			<-d.begun
+			time.Sleep(5 * time.Second)
+		}
+		_, err := s.Unwritable()
+		require.NoError(t, err, "it may be slow")
+		time.Sleep(time.Second)
+		since, err := s.Unwritable()
+		require.ErrorContains(t, err, s.path)
+		require.ErrorContains(t, err, "has not answered since")
+		require.Equal(t, began, since)
+
+		d.hold <- struct{}{}
+		require.NoError(t, <-ended)
+		_, err = s.Unwritable()
+		require.NoError(t, err, "it has answered")
+		time.Sleep(5 * time.Second)
+		_, err = s.Unwritable()
+		require.Error(t, err, "the other goes on")
+		d.hold <- struct{}{}
+		require.NoError(t, <-ended)
+		_, err = s.Unwritable()
+		require.NoError(t, err)
+	})
 }
 
 func TestQueue_StaysBoundedWhileRecordsComeAndGo(t *testing.T) {

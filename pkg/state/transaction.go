@@ -3,7 +3,6 @@ package state
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -16,13 +15,10 @@ func (s *State) view(f func(*bbolt.Tx) error) error {
 
 // update runs one synced transaction. what says what it does to the file.
 func (s *State) update(what string, f func(*bbolt.Tx) error) error {
-	began := time.Now()
+	began := s.health.begin()
 	err := s.transact(f)
 	if err != nil {
-		err = fmt.Errorf("%s the state file %q: %w", what, s.path, err)
-		if fix := remedy(err, s.path); fix != "" {
-			err = fmt.Errorf("%w; %s", err, fix)
-		}
+		err = fmt.Errorf("%s the state file %q: %w", what, s.path, withRemedy(err, s.path))
 	}
 	s.health.committed(began, err)
 	s.metrics.committed(began, err)

@@ -23,15 +23,26 @@ func counted(all []Trouble, what string) float64 {
 
 func TestFailures_AreReadFromEveryCounterOfTheEngine(t *testing.T) {
 	s := startStore(t, "storage: {tsdb: {out_of_order_time_window: 1h}}", nil)
-	for _, names := range []map[string]string{failureCounters(), damageCounters()} {
+	for _, names := range []map[string]Trouble{failureCounters(s.opts), damageCounters()} {
 		for name := range names {
 			require.NotEmpty(t, s.counters.Values(name), "the engine has no counter %s any more", name)
 		}
 	}
-	require.Len(t, s.Failures(), len(failureCounters()))
+	require.Len(t, s.Failures(), len(failureCounters(s.opts)))
 	for _, f := range append(s.Failures(), s.Damage()...) {
 		require.Zero(t, f.Count, f.What)
 	}
+}
+
+func TestFailures_TellWhenItIsTriedAgain(t *testing.T) {
+	s := startStore(t, "", func(o *Options) { o.MinBlockDuration, o.MaxBlockDuration = 4*time.Hour, 4*time.Hour })
+	again := map[string]time.Duration{}
+	for _, f := range s.Failures() {
+		again[f.What] = f.Again
+	}
+	require.Greater(t, again["writing a checkpoint"], 4*time.Hour, "not before another block is written")
+	require.Greater(t, again["truncating the write-ahead log"], 4*time.Hour)
+	require.Less(t, again["writing the write-ahead log"], time.Minute)
 }
 
 func TestFailures_LogThatCannotBeWritten(t *testing.T) {

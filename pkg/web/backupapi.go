@@ -1,11 +1,15 @@
 package web
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 )
+
+// backupStall is how long the client of a backup may take nothing of it.
+const backupStall = time.Minute
 
 // serveBackup serves POST of /api/srcprom/v1/admin/backup.
 func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
@@ -14,7 +18,7 @@ func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusServiceUnavailable, strings.Join(readiness.Reasons, "; "))
 		return
 	}
-	archive := &attachment{w: w, name: "srcprom-" + time.Now().UTC().Format("20060102T150405Z") + ".tar.gz"}
+	archive := &attachment{w: w, stall: s.stall, name: "srcprom-" + time.Now().UTC().Format("20060102T150405Z") + ".tar.gz"}
 	err := s.deps.Backup(r.Context(), archive)
 	switch {
 	case err == nil:
@@ -33,6 +37,7 @@ func (s *Server) serveBackup(w http.ResponseWriter, r *http.Request) {
 type attachment struct {
 	w     http.ResponseWriter
 	name  string
+	stall time.Duration // how long the client may take nothing
 	begun bool
 }
 
@@ -45,6 +50,11 @@ func (a *attachment) Write(p []byte) (int, error) {
 		header.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", a.name))
 		header.Set("Cache-Control", "no-store")
 		header.Set("X-Content-Type-Options", "nosniff")
+	}
+	// Without a bound, one client that stalls would hold up all backups, and the disk
+	// space of its own.
+	if err := http.NewResponseController(a.w).SetWriteDeadline(time.Now().Add(a.stall)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return 0, err
 	}
 	return a.w.Write(p)
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,4 +80,48 @@ func TestBackup_EndsWhenItsClientGoes(t *testing.T) {
 	}()
 	require.ErrorIs(t, configClient(t, s).Backup(ctx, io.Discard), context.Canceled)
 	<-ended
+}
+
+// endless has no end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestBackup_EndsWhenItsClientTakesNothing(t *testing.T) {
+	s := newTestServer(t, withAdminAPI)
+	s.stall = 50 * time.Millisecond
+	s.start(t)
+	ended := make(chan error, 1)
+	s.answers.onBackup = func(_ context.Context, w io.Writer) error {
+		_, err := io.Copy(w, endless{})
+		ended <- err
+		return err
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.base+"/api/srcprom/v1/admin/backup", nil)
+	require.NoError(t, err)
+	resp, err := s.http.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	select {
+	case err := <-ended:
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	case <-time.After(patience):
+		require.Fail(t, "it goes on")
+	}
+}
+
+func TestBackup_MayTakeLongerThanItsClientMayStall(t *testing.T) {
+	s := newTestServer(t, withAdminAPI)
+	s.stall = 500 * time.Millisecond
+	s.start(t)
+	s.answers.onBackup = func(_ context.Context, w io.Writer) error {
+		for begin := time.Now(); time.Since(begin) < 2*s.stall; time.Sleep(10 * time.Millisecond) {
+			if _, err := w.Write(make([]byte, 10_000)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	require.NoError(t, configClient(t, s).Backup(t.Context(), io.Discard))
+	require.Equal(t, http.StatusOK, s.get(t, "/api/srcprom/v1/health").status, "on the same connection")
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
-func TestConfigHistory_IsShownInPagesToEverybody(t *testing.T) {
-	s := startServer(t) // without the configuration API
+func TestConfigHistory_IsShownInPages(t *testing.T) {
+	s := startServer(t, withConfigAPI)
 	c := configClient(t, s)
 	history, err := c.ConfigHistory(t.Context(), client.ConfigHistoryQuery{})
 	require.NoError(t, err)
@@ -31,7 +31,7 @@ func TestConfigHistory_IsShownInPagesToEverybody(t *testing.T) {
 }
 
 func TestConfigHistory_MalformedQuestionsAreRefused(t *testing.T) {
-	s := startServer(t)
+	s := startServer(t, withConfigAPI)
 	for query, part := range map[string]string{
 		"before=-1": "want a number", "before=x": "want a number", "limit=0": "from 1 to 100", "limit=101": "from 1 to 100",
 		"limit=ten": "from 1 to 100", "limit=1&limit=2": "want it once", "after=3": "want one of before, limit", "%zz": "parse query string",

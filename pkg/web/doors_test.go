@@ -46,7 +46,7 @@ func TestServer_AdminOnTakesSnapshots(t *testing.T) {
 
 func TestServer_ConfigAPIOffNamesItsFlag(t *testing.T) {
 	s := startServer(t)
-	for _, request := range []string{"GET /api/srcprom/v1/config", "POST /api/srcprom/v1/config", "POST /api/srcprom/v1/config/rollback"} {
+	for _, request := range []string{"GET /api/srcprom/v1/config", "GET /api/srcprom/v1/config/history", "POST /api/srcprom/v1/config", "POST /api/srcprom/v1/config/rollback"} {
 		method, path := split(request)
 		a := s.do(t, method, path, "{}", map[string]string{"Content-Type": "application/json"})
 		require.Equal(t, http.StatusForbidden, a.status, request)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -37,6 +36,7 @@ import (
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 // patience is how long a test waits for what should come at once.
@@ -51,7 +51,7 @@ type testServer struct {
 	configurer *fakeConfigurer
 	answers    *fakeAnswers
 	db         *tsdb.DB
-	log        *logBuffer
+	log        *proctest.Output
 	quit       chan struct{}
 	http       *http.Client // follows no redirect
 	stop       func() error // ends Run and returns its error
@@ -62,6 +62,12 @@ type edit func(*Options, *Deps)
 func startServer(t *testing.T, edits ...edit) *testServer {
 	t.Helper()
 	s := newTestServer(t, edits...)
+	s.start(t)
+	return s
+}
+
+func (s *testServer) start(t *testing.T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -77,7 +83,6 @@ func startServer(t *testing.T, edits ...edit) *testServer {
 	})
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
 	t.Cleanup(s.http.CloseIdleConnections)
-	return s
 }
 
 func newTestServer(t *testing.T, edits ...edit) *testServer {
@@ -97,7 +102,7 @@ func newTestServer(t *testing.T, edits ...edit) *testServer {
 func testDeps(t *testing.T) (Options, Deps, *testServer) {
 	t.Helper()
 	dir := t.TempDir()
-	log := &logBuffer{}
+	log := &proctest.Output{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	db, err := tsdb.Open(dir, nil, nil, tsdb.DefaultOptions(), nil)
 	require.NoError(t, err)
@@ -345,24 +350,6 @@ func (a *fakeAnswers) test(_ context.Context, req client.TestNotificationRequest
 func (a *fakeAnswers) health() client.Health { return a.parts }
 
 func (a *fakeAnswers) backup(ctx context.Context, w io.Writer) error { return a.onBackup(ctx, w) }
-
-// logBuffer holds what was logged.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
 
 // answer is a response that was read to its end.
 type answer struct {

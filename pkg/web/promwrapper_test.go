@@ -34,7 +34,8 @@ func TestWrapper_AnswersByteForByte(t *testing.T) {
 	require.Equal(t, "text/plain; charset=utf-8", a.header.Get("Content-Type"))
 	a = s.get(t, "/prom-wrapper/alerts-status/history")
 	require.Equal(t, http.StatusOK, a.status)
-	require.Equal(t, `{"alerts":[]}`, a.body)
+	want := `{"alerts":[]}` // to the byte
+	require.Equal(t, want, a.body)
 	require.Equal(t, "text/plain; charset=utf-8", a.header.Get("Content-Type"))
 	require.Contains(t, s.get(t, "/metrics").body, `prometheus_http_requests_total{code="200",handler="/prom-wrapper/alerts-status"}`)
 }

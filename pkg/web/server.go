@@ -32,6 +32,7 @@ type Server struct {
 	notifications *notifications.Notifications
 	started       time.Time
 	workingDir    string
+	stall         time.Duration // of the client of a backup
 
 	handler  http.Handler        // everything
 	buildAPI func() http.Handler // makes upstream's API once, whoever comes first
@@ -80,6 +81,7 @@ func newServer(opts Options, deps Deps) (*Server, error) {
 		gatherer:   merged{own: deps.Gatherer, process: deps.ProcessGatherer},
 		started:    time.Now().UTC(),
 		workingDir: workingDir,
+		stall:      backupStall,
 		drain:      newDrain(),
 	}
 	s.streams, s.endStreams = context.WithCancel(context.Background())

@@ -30,7 +30,7 @@ func (s *Server) endpoints() []endpoint {
 	return []endpoint{
 		{http.MethodGet, "/config", s.whenConfigAPI(configuration.get)},
 		{http.MethodPost, "/config", s.whenConfigAPI(configuration.post)},
-		{http.MethodGet, "/config/history", configuration.history},
+		{http.MethodGet, "/config/history", s.whenConfigAPI(configuration.history)},
 		{http.MethodPost, "/config/rollback", s.whenConfigAPI(configuration.rollback)},
 		{http.MethodPost, "/siteconfig", s.whenConfigAPI(siteConfig.post)},
 		{http.MethodGet, "/history", alerts.serveHistory},

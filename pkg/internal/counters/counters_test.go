@@ -47,6 +47,8 @@ func TestRises_HoldsOnAsLongAsACounterGrowsAgainAndAgain(t *testing.T) {
 	require.Equal(t, 1, at(6, 3), "it grew again within five minutes")
 	require.Equal(t, 1, at(11, 3))
 	require.Equal(t, -1, at(12, 3))
+	require.Equal(t, begin.Add(6*time.Minute), r.Last("writes"))
 	require.Equal(t, 20, at(20, 4))
+	require.True(t, r.Last("reads").IsZero())
 	require.True(t, r.Since("reads", 0, begin, time.Minute).IsZero())
 }

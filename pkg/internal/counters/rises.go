@@ -39,3 +39,11 @@ func (r *Rises) Since(counter string, value float64, now time.Time, hold time.Du
 	}
 	return c.since
 }
+
+// Last is when a counter has last been seen to have grown.
+func (r *Rises) Last(counter string) time.Time {
+	if c := r.counters[counter]; c != nil {
+		return c.last
+	}
+	return time.Time{}
+}

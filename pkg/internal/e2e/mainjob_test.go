@@ -13,16 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/srcpromtest"
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 // freeAddress is an address that nothing listens on just now, for programs that
 // cannot be given port 0.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	return proctest.FreeAddress(t)
 }
 
 // startNodeExporter runs a real target and returns its address.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,12 +9,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/srcpromtest/proctest"
 )
 
 // patience is how long a test waits for what must come. The server's own alerts
@@ -27,7 +27,7 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	dir    string // working directory
-	log    *output
+	log    *proctest.Output
 	exited chan struct{}
 	// URL of the root, without a slash at the end; set by awaitListening.
 	URL string
@@ -58,7 +58,7 @@ func start(t *testing.T, l launch) *process {
 	for name, content := range l.files {
 		write(t, filepath.Join(l.dir, name), content)
 	}
-	p := &process{t: t, dir: l.dir, log: &output{}, exited: make(chan struct{})}
+	p := &process{t: t, dir: l.dir, log: &proctest.Output{}, exited: make(chan struct{})}
 	p.cmd = exec.Command(program(t, l.program), l.args...)
 	p.cmd.Dir = l.dir
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir}, l.env...)
@@ -196,22 +196,4 @@ func write(t *testing.T, path, content string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
-}
-
-// output collects what a process writes.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
 }
