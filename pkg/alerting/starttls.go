@@ -28,11 +28,11 @@ func (p part) overTLS() (secured amconfig.Receiver, ok bool) {
 }
 
 // whereOffered makes one integration of two that differ in whether they demand TLS.
-func whereOffered(secured, clear notify.Integration, p part) notify.Integration {
-	return notify.NewIntegration(offeredTLS{&secured, &clear}, &clear, clear.Name(), clear.Index(), p.alone.Name)
+func whereOffered(secured, plain notify.Integration, p part) notify.Integration {
+	return notify.NewIntegration(offeredTLS{&secured, &plain}, &plain, plain.Name(), plain.Index(), p.alone.Name)
 }
 
-type offeredTLS struct{ secured, clear notify.Notifier }
+type offeredTLS struct{ secured, plain notify.Notifier }
 
 // notOffered is what the engine says of a server without STARTTLS, before it has told
 // that anything.
@@ -42,7 +42,7 @@ const notOffered = "does not advertise the STARTTLS extension"
 func (o offeredTLS) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
 	retry, err = o.secured.Notify(ctx, alerts...)
 	if err != nil && strings.Contains(err.Error(), notOffered) {
-		return o.clear.Notify(ctx, alerts...)
+		return o.plain.Notify(ctx, alerts...)
 	}
 	return retry, err
 }
