@@ -59,21 +59,17 @@ func (s *Server) Backup(ctx context.Context, w io.Writer) error {
 	}
 }
 
-// untilStopping returns a context that also ends when the server begins to stop.
+// untilStopping returns a context that ends with ctx, and when the server begins to
+// stop.
 func (s *Server) untilStopping(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		select {
-		case <-s.stopping:
-			cancel(ErrNotRunning)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
+	until, cancel := context.WithCancelCause(s.up)
+	if ctx.Err() != nil {
+		cancel(context.Cause(ctx)) // now, not soon
+	}
+	unlink := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	return until, func() {
+		unlink()
 		cancel(nil)
-		<-ended
 	}
 }
 

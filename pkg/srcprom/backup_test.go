@@ -3,6 +3,7 @@ package srcprom_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -175,6 +176,10 @@ func TestServer_BackupIsBrokenOffByTheStop(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Stop() }()
 	require.ErrorIs(t, <-waiting, srcprom.ErrNotRunning)
+	require.Eventually(t, func() bool {
+		_, err := server.Apply(t.Context(), config.Change{})
+		return errors.Is(err, srcprom.ErrNotRunning)
+	}, patience, time.Millisecond, "the stop has begun, and so the first backup is told as well")
 	close(w.release)
 	require.ErrorIs(t, <-broken, srcprom.ErrNotRunning)
 	require.NoError(t, <-stopped)

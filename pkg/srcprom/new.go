@@ -50,6 +50,7 @@ func New(opts Options) (*Server, error) {
 		configLock: make(chan struct{}, 1),
 		backupLock: make(chan struct{}, 1),
 	}
+	s.up, s.down = context.WithCancelCause(context.Background())
 	s.running.Store(&running{accepted: &config.Accepted{}})
 	if err := s.build(); err != nil {
 		if releaseErr := s.release(context.Background()); releaseErr != nil {

@@ -93,7 +93,10 @@ func (s *Server) release(ctx context.Context) error {
 
 // stop takes readiness away and ends the taking of configurations.
 func (s *Server) stop() {
-	s.stopOnce.Do(func() { close(s.stopping) })
+	s.stopOnce.Do(func() {
+		s.down(ErrNotRunning)
+		close(s.stopping)
+	})
 }
 
 // runConfiguration brings the server up and then looks after its configuration

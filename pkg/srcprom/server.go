@@ -41,7 +41,9 @@ type Server struct {
 	web             *web.Server
 	parts           []part // in the order in which they take over a configuration
 
-	started  chan struct{} // closed when the first configuration runs
+	started  chan struct{}   // closed when the first configuration runs
+	up       context.Context // ends with ErrNotRunning, just before stopping is closed
+	down     context.CancelCauseFunc
 	stopping chan struct{} // closed first thing on the way down
 	stopOnce sync.Once
 	quit     chan struct{} // closed by Quit
