@@ -46,15 +46,18 @@ func (s *settings) followSiteConfig(given map[string]bool, env *environment, exi
 		}
 	}
 	slices.Sort(flags)
+	isOld := exists(addOns)
+	wanted := env.sourcegraph.asked || len(flags) > 0 || isOld
+	if wanted && !given["alertmanager.data.retention"] {
+		s.server.Alerting.Retention = oldRetention
+	}
 	if off := env.sourcegraph.off; off != "" {
 		for _, flag := range flags {
 			s.warnings = append(s.warnings, flag+" is ignored: "+off+" turns the site configuration off")
 		}
 		return nil
 	}
-	isOld := exists(addOns)
-	s.siteConfigOn = env.sourcegraph.asked || len(flags) > 0 || isOld
-	if !s.siteConfigOn {
+	if s.siteConfigOn = wanted; !wanted {
 		return nil
 	}
 	switch urlGiven := given[siteConfigPrefix+"url"]; {
@@ -63,9 +66,6 @@ func (s *settings) followSiteConfig(given map[string]bool, env *environment, exi
 		o.URL = ""
 	case o.URL == "" && isOld:
 		o.URL = defaultFrontend
-	}
-	if !given["alertmanager.data.retention"] {
-		s.server.Alerting.Retention = oldRetention
 	}
 	file := s.server.AlertmanagerConfigFile
 	o.RewrittenFile = file != "" && (file == bakedAlertmanager || file == env.defaults["alertmanager.config.file"])

@@ -147,6 +147,8 @@ func TestSourcegraph_RecordsAreKeptForAWeek(t *testing.T) {
 	on["ALERTMANAGER_ADDITIONAL_FLAGS"] = "--data.retention=2h"
 	require.Equal(t, 2*time.Hour, parsed(t, on).server.Alerting.Retention)
 	require.Less(t, parsed(t, nil).server.Alerting.Retention, week)
+	off := map[string]string{"SRC_FRONTEND_INTERNAL": "a", "DISABLE_SOURCEGRAPH_CONFIG": "true"}
+	require.Equal(t, week, parsed(t, off).server.Alerting.Retention, "as in the image")
 }
 
 func TestSourcegraph_SnapshotsOfTheOldImageAreImported(t *testing.T) {

@@ -28,6 +28,10 @@ func (c Change) ApplyTo(docs Documents, now time.Time) (Documents, error) {
 	var faults Faults
 	for _, name := range slices.Sorted(maps.Keys(c.Documents)) {
 		content := c.Documents[name]
+		if name == SiteConfigDocument && !c.setsSiteConfig(name) {
+			faults = append(faults, Fault{Document: name, Reason: "only its own source sets and removes it: push a site configuration, or switch its source off"})
+			continue
+		}
 		if _, there := docs[name]; content == nil && there { // whatever it is called
 			delete(next, name)
 			continue

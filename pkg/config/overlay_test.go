@@ -151,11 +151,14 @@ func TestChange_OnlyItsSourceSetsTheSiteConfiguration(t *testing.T) {
 	text := "{}"
 	change := Change{Documents: map[string]*string{SiteConfigDocument: &text}, Provenance: Provenance{Source: SourceHTTP}}
 	_, err := change.ApplyTo(nil, time.Now())
-	require.ErrorContains(t, err, "there is no document of this name")
+	require.ErrorContains(t, err, "only its own source sets and removes it")
 	change.Provenance.Source = SourceSiteConfig
 	docs, err := change.ApplyTo(nil, time.Now())
 	require.NoError(t, err)
 	require.Equal(t, "{}", docs[SiteConfigDocument].Content)
+	removal := Change{Documents: map[string]*string{SiteConfigDocument: nil}, Provenance: Provenance{Source: SourceHTTP}}
+	_, err = removal.ApplyTo(docs, time.Now())
+	require.ErrorContains(t, err, "only its own source sets and removes it")
 }
 
 func TestMerge_KeepsWhatOtherSourcesHaveRead(t *testing.T) {

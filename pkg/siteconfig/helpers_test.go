@@ -39,6 +39,8 @@ type fakeServer struct {
 
 	sub   *Subscriber
 	ready chan struct{}
+	// before is called, once, by the next Apply before it does anything.
+	before func()
 
 	mu      sync.Mutex // guards what follows
 	current config.Accepted
@@ -69,11 +71,18 @@ func (s *fakeServer) Plan(_ context.Context, c config.Change) (*config.Result, e
 }
 
 func (s *fakeServer) Apply(_ context.Context, c config.Change) (*config.Result, error) {
+	if before := s.before; before != nil {
+		s.before = nil
+		before()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.applies++
 	if s.refuse != nil {
 		return nil, s.refuse
+	}
+	if c.IfVersion != nil && *c.IfVersion != s.current.Version {
+		return nil, config.ErrVersion
 	}
 	next, result, effective := s.planLocked(c)
 	s.current = next
@@ -99,6 +108,14 @@ func (s *fakeServer) planLocked(c config.Change) (config.Accepted, *config.Resul
 		result.Problems = []string{"`observability.alerts`: notifier 0 has no `url`"}
 	}
 	return next, result, &config.Effective{Documents: next.Documents, Problems: result.Problems}
+}
+
+// remove takes the document away, as a roll back does, and nothing else.
+func (s *fakeServer) remove() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current.Documents = config.Documents{}
+	s.current.Version++
 }
 
 // site is the site configuration that runs.

@@ -216,7 +216,7 @@ func opsgenieResponder(value any, f *faults) (responder mapping, ok bool) {
 }
 
 func incidentIO(n notifier) mapping {
-	url := n.needShownAddress("url", "give the URL of an alert source of incident.io")
+	url := n.needShownAddress("url", "give the URL of an alert source of incident.io, and its token as `alertSourceToken`")
 	token := n.key("alertSourceToken", n.opts.IncidentIOToken,
 		"give one, or set INCIDENT_IO_ALERT_SOURCE_TOKEN in the environment")
 	return newMapping().text("url", url).text("alert_source_token", token)

@@ -35,6 +35,9 @@ type poller struct {
 
 	refused *refused // nil when what was brought last runs
 
+	read     string // the checksum of the text that document was made of
+	document string
+
 	complained string // what was logged last; empty when all is well
 	at         time.Time
 }
@@ -93,36 +96,47 @@ func (p *poller) migrating() {
 		p.status.fail("the frontend waits for its databases to be migrated")
 		return
 	}
-	p.status.succeed(time.Now())
+	p.status.noNews(time.Now())
 }
 
-// take makes the server run a text, if it is another than the one before.
+// take makes the server run a text, if it is another than the one before. A push that
+// comes in between wins if it came after this text, and loses if before.
 func (p *poller) take(ctx context.Context, text string) {
+	version := versionOf(p.server)
 	sum := checksum(text)
 	p.brought.Store(&sum)
-	if lastRead(p.server) == sum {
-		p.metrics.fetched(outcomeUnchanged)
-		p.accepted()
-		return
-	}
-	if r := p.refused; r != nil && r.sum == sum && time.Now().Before(r.again) {
+	waits := p.refused != nil && p.refused.sum == sum && time.Now().Before(p.refused.again)
+	switch {
+	case waits && p.refused.invalid:
 		p.metrics.fetched(outcomeUnchanged)
 		p.tell()
-		return
+	case !p.reads(sum, text):
+		p.metrics.fetched(outcomeInvalid)
+		p.tell()
+	case isLastRead(p.server, sum):
+		p.metrics.fetched(outcomeUnchanged)
+		p.accepted()
+	case waits:
+		p.metrics.fetched(outcomeUnchanged)
+		p.tell()
+	default:
+		p.apply(ctx, sum, version)
+	}
+}
+
+// reads makes the document of a text, and says whether that can be. A text that is
+// not new is read as well, once: it may have been no better before a restart.
+func (p *poller) reads(sum, text string) bool {
+	if p.read == sum {
+		return true
 	}
 	document, err := p.overlay.Read(text)
 	if err != nil {
-		p.misread(sum, err)
-		return
+		p.refused = &refused{sum: sum, invalid: true, reason: reasonOf(err), again: time.Now().Add(mostBackoff)}
+		return false
 	}
-	p.apply(ctx, sum, document)
-}
-
-// misread notes a text that cannot be read. It stays so.
-func (p *poller) misread(sum string, err error) {
-	p.metrics.fetched(outcomeInvalid)
-	p.refused = &refused{sum: sum, invalid: true, reason: reasonOf(err), again: time.Now().Add(mostBackoff)}
-	p.tell()
+	p.read, p.document = sum, document
+	return true
 }
 
 // tell says why what was brought last does not run.
@@ -141,10 +155,12 @@ func (p *poller) tell() {
 	}
 }
 
-func (p *poller) apply(ctx context.Context, sum, document string) {
-	result, err := p.server.Apply(ctx, change(document, &sum))
-	if ctx.Err() != nil {
-		return
+func (p *poller) apply(ctx context.Context, sum string, version *uint64) {
+	next := change(p.document, &sum)
+	next.IfVersion = version
+	result, err := p.server.Apply(ctx, next)
+	if ctx.Err() != nil || errors.Is(err, config.ErrVersion) {
+		return // the next round sees what has come in between
 	}
 	if err != nil {
 		p.metrics.fetched(outcomeRefused)
@@ -200,16 +216,33 @@ func change(document string, brought *string) config.Change {
 	return c
 }
 
-func lastRead(server Server) string {
+// isLastRead says whether the server runs what a source has said since it brought
+// the text of that checksum. A document that was removed meanwhile is made again.
+func isLastRead(server Server, sum string) bool {
 	current := server.Current()
 	if current == nil {
-		return ""
+		return false
 	}
-	return current.LastRead[lastReadKey]
+	_, there := current.Documents[config.SiteConfigDocument]
+	return there && current.LastRead[lastReadKey] == sum
 }
 
+// versionOf is the version that runs, nil for none.
+func versionOf(server Server) *uint64 {
+	current := server.Current()
+	if current == nil {
+		return nil
+	}
+	return &current.Version
+}
+
+// documentFormat is part of the checksum of each text: a program that reads more of it,
+// or reads it otherwise, than the one before must have another number here, to read
+// again what has not changed.
+const documentFormat = "1"
+
 func checksum(text string) string {
-	sum := sha256.Sum256([]byte(text))
+	sum := sha256.Sum256([]byte(documentFormat + "\n" + text))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -307,9 +307,53 @@ func TestPoll_APushStandsAlsoWhereWhatWasBroughtLastDidNotRun(t *testing.T) {
 			require.NoError(t, err)
 			pass(time.Hour)
 			require.Equal(t, "pushed "+brought[:3], p.server.site())
-			require.Nil(t, p.descriptions())
-			require.Contains(t, p.Detail()[0], "fresh")
+			if brought == "refused" {
+				require.Nil(t, p.descriptions())
+				require.Contains(t, p.Detail()[0], "fresh")
+				continue
+			}
+			require.Len(t, p.descriptions(), 1, "the source still says what cannot be read")
+			restarted := startPolling(t, p.server, p.source)
+			require.Len(t, restarted.descriptions(), 1, "and after a restart as well")
+			restarted.stop()
+			p.server.sub = p.Subscriber
 		}
+	})
+}
+
+func TestPoll_APushThatComesAmidAnApplyStands(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *polling) {
+		p.server.before = func() {
+			_, err := p.Push(t.Context(), p.server, "pushed", false)
+			require.NoError(t, err)
+		}
+		p.source.says("polled")
+		pass(time.Hour)
+		require.Equal(t, "pushed", p.server.site())
+		require.Contains(t, p.Detail()[0], "fresh")
+		p.source.says("other")
+		pass(5 * time.Second)
+		require.Equal(t, "other", p.server.site())
+	})
+}
+
+func TestPoll_ADocumentThatWasRemovedIsMadeAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *polling) {
+		p.server.remove()
+		require.Empty(t, p.server.site())
+		pass(5 * time.Second)
+		require.Equal(t, "{}", p.server.site())
+	})
+}
+
+func TestPoll_AMigrationMendsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *polling) {
+		p.source.says("unreadable")
+		pass(5 * time.Second)
+		p.source.migrates()
+		pass(time.Hour)
+		require.Len(t, p.descriptions(), 1)
+		require.Contains(t, p.descriptions()[0], "cannot be read")
 	})
 }
 

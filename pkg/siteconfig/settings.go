@@ -170,8 +170,11 @@ func (s settings) address(name string) string {
 // configuration.
 func (s settings) needShownAddress(name, remedy string) string {
 	text := s.needAddress(name, remedy)
-	if u, err := url.Parse(text); err != nil || u.User != nil {
+	u, err := url.Parse(text)
+	if err != nil || u.User != nil {
 		s.faults.refuse("`%s` must not hold a user or a password: %s", name, remedy)
+	} else if u.RawQuery != "" {
+		s.faults.refuse("`%s` must not have a query, which would be shown with whatever secret is in it: %s", name, remedy)
 	}
 	return text
 }

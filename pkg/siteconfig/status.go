@@ -65,6 +65,16 @@ func (s *status) succeed(now time.Time) {
 	s.set(func(v *view) { v.success, v.trouble, v.refused, v.invalid = now, "", false, "" })
 }
 
+// noNews notes that the source has nothing to tell: what it said before is as true as
+// it was.
+func (s *status) noNews(now time.Time) {
+	s.set(func(v *view) {
+		if !v.refused {
+			v.success, v.trouble = now, ""
+		}
+	})
+}
+
 // fail notes that the source says nothing.
 func (s *status) fail(reason string) {
 	s.set(func(v *view) { v.trouble, v.refused = reason, false })

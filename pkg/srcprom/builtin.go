@@ -5,6 +5,9 @@ import (
 	_ "embed"
 	"maps"
 	"net"
+	"path"
+	"slices"
+	"strings"
 	"text/template"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
@@ -51,12 +54,22 @@ func instance(address string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// withBuiltin adds the built-in documents that no other source has given.
+// withBuiltin adds the built-in documents that no other source has given. Rule files
+// of one name are one, whichever directory they are in.
 func withBuiltin(docs, builtin config.Documents) config.Documents {
-	all := make(config.Documents, len(docs)+len(builtin))
-	maps.Copy(all, builtin)
-	maps.Copy(all, docs)
+	all := maps.Clone(docs)
+	for name, doc := range builtin {
+		if _, given := docs[name]; !given && !hasRuleFile(docs, name) {
+			all[name] = doc
+		}
+	}
 	return all
+}
+
+func hasRuleFile(docs config.Documents, name string) bool {
+	return strings.HasPrefix(name, config.RulesPrefix) && slices.ContainsFunc(docs.WithPrefix(config.RulesPrefix), func(doc config.Document) bool {
+		return path.Base(doc.Name) == path.Base(name)
+	})
 }
 
 // withoutBuiltin removes them again: they are made anew at each start, and are

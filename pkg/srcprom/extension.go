@@ -16,7 +16,7 @@ type Source struct {
 	// Overlay computes what runs from the document that the source makes.
 	Overlay config.Overlay
 	// Builtin are documents that run where no other source has given one of the same
-	// name. They are never kept.
+	// name, or, of rules, a file of the same name in any directory. They are never kept.
 	Builtin map[string]string
 	// Handlers are mounted below the route prefix, each at exactly its path: with a slash
 	// at its end clients are sent to the one without it. They get any method; those below
