@@ -98,6 +98,21 @@ func TestSubscriber_TheFrontendsChangeRoutesAlerts(t *testing.T) {
 	require.Len(t, first.Notifications(), 1)
 }
 
+// The mutation of the frontend sets the metric; the rules are ours, evaluated more often.
+func TestSubscriber_TestMetricBecomesATestAlert(t *testing.T) {
+	receiver := srcpromtest.NewReceiver(t)
+	source, _ := sourceOf(t, func(*siteconfig.Options) {})
+	for name, rules := range source.Builtin {
+		source.Builtin[name] = strings.ReplaceAll(rules, "interval: 30s", "interval: 100ms")
+	}
+	server := startWith(t, t.TempDir(), source, nil, nil)
+	_, err := source.Push(t.Context(), server.Server, webhookSite(receiver.URL), false)
+	require.NoError(t, err)
+	server.Target.Set("observability_test_metric_critical", 1)
+	fired := receiver.Await("the test alert", srcpromtest.Firing("critical_frontend_observability_test_alert_critical"))
+	require.Equal(t, "frontend: 1+ critical test alert metric", fired.Alerts[0].Labels["description"])
+}
+
 func TestSubscriber_WhatWasAcceptedRunsAtTheNextStartWithTheFrontendDown(t *testing.T) {
 	dir := t.TempDir()
 	sourcegraph := frontend.Start(t)
