@@ -336,6 +336,21 @@ func TestFailures_FileThatCannotBeRead(t *testing.T) {
 	require.True(t, failure().Passing)
 }
 
+// Each of the engine's counters has its own: nobody else tells them apart.
+func TestFailures_OfSeveralDiscoveriesOfAJobAreOne(t *testing.T) {
+	m := startManager(t, scraping("- {job_name: app, http_sd_configs: [{url: 'http://127.0.0.1:1/', refresh_interval: 100ms}],"+
+		" dns_sd_configs: [{names: [app.invalid], refresh_interval: 1h}]}\n"))
+	require.Eventually(t, func() bool {
+		var counts []float64
+		for _, f := range m.Failures() {
+			if f.What == "refreshing service discovery" && f.Job == "app" {
+				counts = append(counts, f.Count)
+			}
+		}
+		return len(counts) == 1 && counts[0] > 0
+	}, patience, 5*time.Millisecond, "one failure, of the one that fails")
+}
+
 func TestFailures_TellWhenDiscoveryIsTriedAgain(t *testing.T) {
 	m := startManager(t, scraping(
 		"- {job_name: seldom, http_sd_configs: [{url: 'http://127.0.0.1:1/', refresh_interval: 40m}]}\n",

@@ -1,7 +1,9 @@
 package scrape
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -61,9 +63,13 @@ type Failure struct {
 	Passing bool
 }
 
-// Failures tells how often so far something has kept targets from being scraped.
+// failed is what failures are told apart by.
+type failed struct{ what, job, discovery string }
+
+// Failures tells how often so far something has kept targets from being scraped: one
+// for each thing that fails and each job, whichever of several discoveries of the job it is.
 func (m *Manager) Failures() []Failure {
-	var all []Failure
+	sums := map[failed]Failure{}
 	for name, kind := range failureCounters() {
 		for _, v := range m.counters.Values(name) {
 			set := v.Labels["config"]
@@ -74,10 +80,13 @@ func (m *Manager) Failures() []Failure {
 			if set != "" || kind.mechanism != "" {
 				f.Again = max(f.Again, m.refreshInterval(set, kind.mechanism))
 			}
-			all = append(all, f)
+			key := failed{f.What, f.Job, f.Discovery}
+			f.Count += sums[key].Count
+			f.Again = max(f.Again, sums[key].Again)
+			sums[key] = f
 		}
 	}
-	return all
+	return slices.Collect(maps.Values(sums))
 }
 
 // otherDiscovery is the name of the discovery that has a set which is not that of a
