@@ -3,6 +3,7 @@ package alerting
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -52,13 +53,19 @@ func partsOf(rcv amconfig.Receiver) []part {
 	return parts
 }
 
-// build builds the one integration. Upstream completes the configuration of some at
-// their first notification, which would be a race between two clients of the same.
+// build builds the one integration. Upstream completes the configuration of some
+// when it makes them or at their first notification, which would be a race with all
+// who use the same: it has a copy, which is complete as far as that can be.
 func (p part) build(tmpl *template.Template, log *slog.Logger, opts ...commonconfig.HTTPClientOption) ([]notify.Integration, error) {
+	p.alone.PagerdutyConfigs = copies(p.alone.PagerdutyConfigs)
+	p.alone.EmailConfigs = copies(p.alone.EmailConfigs)
 	for _, conf := range p.alone.PagerdutyConfigs {
 		if conf.Severity == "" {
 			conf.Severity = "error"
 		}
+	}
+	for _, conf := range p.alone.EmailConfigs {
+		conf.Headers = maps.Clone(conf.Headers)
 	}
 	built, err := receiver.BuildReceiverIntegrations(p.alone, tmpl, log, opts...)
 	secured, offered := p.overTLS()
@@ -70,6 +77,16 @@ func (p part) build(tmpl *template.Template, log *slog.Logger, opts ...commoncon
 		return nil, err
 	}
 	return []notify.Integration{whereOffered(over[0], built[0], p)}, nil
+}
+
+// copies are shallow.
+func copies[T any](all []*T) []*T {
+	copied := make([]*T, len(all))
+	for i, one := range all {
+		next := *one
+		copied[i] = &next
+	}
+	return copied
 }
 
 // buildOne builds a receiver integration by integration. One that cannot be built

@@ -30,6 +30,23 @@ func TestPartsOf_KindsAreUpstreams(t *testing.T) {
 	}
 }
 
+// The configuration that runs is read by who plans the next one.
+func TestPart_BuildWritesNothingIntoTheConfiguration(t *testing.T) {
+	const text = `
+route: { receiver: all }
+receivers:
+  - name: all
+    email_configs: [ { to: a@example.org, from: b@example.org, smarthost: "localhost:25", require_tls: false, tls_config: { insecure_skip_verify: true } } ]
+    pagerduty_configs: [ { routing_key: k } ]
+`
+	built, unread := effective(t, text).Alertmanager.Receivers[0], unread()
+	for _, p := range partsOf(built) {
+		_, err := p.build(unread, slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+	}
+	require.Equal(t, effective(t, text).Alertmanager.Receivers[0], built)
+}
+
 func TestTextIndex_CountsWhatIsSetAside(t *testing.T) {
 	lost := []config.Integration{{Type: "webhook", Index: 2}, {Type: "webhook", Index: 0}, {Type: "email", Index: 1}}
 	for index, want := range []int{1, 3, 4} {

@@ -34,14 +34,17 @@ func whereOffered(secured, plain notify.Integration, p part) notify.Integration 
 
 type offeredTLS struct{ secured, plain notify.Notifier }
 
-// notOffered is what the engine says of a server without STARTTLS, before it has told
-// that anything.
-const notOffered = "does not advertise the STARTTLS extension"
+// What the engine says of a server without STARTTLS, or with one that does not work,
+// before it has told that anything.
+const (
+	notOffered = "does not advertise the STARTTLS extension"
+	notWorking = "send STARTTLS command"
+)
 
 // Notify implements notify.Notifier.
 func (o offeredTLS) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
 	retry, err = o.secured.Notify(ctx, alerts...)
-	if err != nil && strings.Contains(err.Error(), notOffered) {
+	if err != nil && (strings.Contains(err.Error(), notOffered) || strings.Contains(err.Error(), notWorking)) {
 		return o.plain.Notify(ctx, alerts...)
 	}
 	return retry, err

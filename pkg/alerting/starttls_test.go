@@ -12,16 +12,18 @@ import (
 func TestMail_UsesTLSWhereItIsOfferedUnlessItIsToBeVerified(t *testing.T) {
 	for name, c := range map[string]struct {
 		offered  bool
+		outdated bool
 		settings string
 		overTLS  bool
 	}{
-		"offered, and not to be verified":           {true, "require_tls: false, tls_config: { insecure_skip_verify: true }", true},
-		"not offered, and not to be verified":       {false, "require_tls: false, tls_config: { insecure_skip_verify: true }", false},
-		"offered, to be verified, and not demanded": {true, "require_tls: false", false},
-		"demanded, and not to be verified":          {true, "tls_config: { insecure_skip_verify: true }", true},
+		"offered, and not to be verified":           {true, false, "require_tls: false, tls_config: { insecure_skip_verify: true }", true},
+		"offered, and does not work":                {true, true, "require_tls: false, tls_config: { insecure_skip_verify: true }", false},
+		"not offered, and not to be verified":       {false, false, "require_tls: false, tls_config: { insecure_skip_verify: true }", false},
+		"offered, to be verified, and not demanded": {true, false, "require_tls: false", false},
+		"demanded, and not to be verified":          {true, false, "tls_config: { insecure_skip_verify: true }", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := receivers.NewMailServer(t, receivers.MailOptions{StartTLS: c.offered})
+			server := receivers.NewMailServer(t, receivers.MailOptions{StartTLS: c.offered, Outdated: c.outdated})
 			h := running(t, fmt.Sprintf(`
 route: { receiver: mail, group_wait: 0s }
 receivers:

@@ -20,6 +20,8 @@ import (
 type MailOptions struct {
 	// StartTLS offers STARTTLS, with a certificate that [MailServer.CA] has signed.
 	StartTLS bool
+	// Outdated lets STARTTLS, where it is offered, speak no TLS that is in use today.
+	Outdated bool
 	// Mechanisms of authentication that are offered: "PLAIN", "CRAM-MD5". With any, mail
 	// is taken only of a sender who has authenticated.
 	Mechanisms []string
@@ -71,6 +73,9 @@ func NewMailServer(t testing.TB, opts MailOptions) *MailServer {
 	if opts.StartTLS {
 		cert, ca := certificate(t)
 		server.TLSConfig, s.CA = &tls.Config{Certificates: []tls.Certificate{cert}}, ca
+	}
+	if opts.Outdated {
+		server.TLSConfig.MinVersion, server.TLSConfig.MaxVersion = tls.VersionTLS10, tls.VersionTLS10
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
