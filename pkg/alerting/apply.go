@@ -142,6 +142,7 @@ func (m *Manager) run(next *design) error {
 		if err := m.engine.run(b); err != nil {
 			return err
 		}
+		m.engine.countFirst()
 	}
 	m.current.Store(next)
 	if next == nil {

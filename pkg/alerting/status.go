@@ -24,16 +24,13 @@ const (
 	countPauseShare = 20
 )
 
-var (
-	errDisabled   = errors.New("the built-in Alertmanager is disabled")
-	errNotCounted = errors.New("the alerts have not been counted yet")
-)
+var errDisabled = errors.New("the built-in Alertmanager is disabled")
 
 // counts are the counts of alerts as they were a moment ago. Who asks for them waits
 // for nothing; who counts takes none of the locks under which alerts are handed to
 // others, configurations are applied or the disk is waited for.
 type counts struct {
-	latest  atomic.Pointer[client.AlertsStatus] // nil while they are not known
+	latest  atomic.Pointer[client.AlertsStatus] // nil before the first configuration runs
 	changed chan struct{}                       // holds one element when something has
 }
 
@@ -48,8 +45,8 @@ func (c *counts) nudge() {
 }
 
 // AlertsStatus counts the alerts that fire and are not inhibited, as Alertmanager's API
-// lists them with active=true&inhibited=false. It never blocks. An error says that they
-// are not known yet.
+// lists them with active=true&inhibited=false. It never blocks. An error says why they
+// are not known.
 func (m *Manager) AlertsStatus() (*client.AlertsStatus, error) {
 	if m.engine == nil {
 		return nil, errDisabled
@@ -57,11 +54,16 @@ func (m *Manager) AlertsStatus() (*client.AlertsStatus, error) {
 	if reason := m.NotReady(); reason != "" {
 		return nil, errors.New(reason)
 	}
-	latest := m.engine.counts.latest.Load()
-	if latest == nil {
-		return nil, errNotCounted
+	return m.engine.counts.latest.Load(), nil
+}
+
+// countFirst counts alerts with the first configuration, so that whoever is ready knows
+// them.
+func (e *engine) countFirst() {
+	if e.counts.latest.Load() == nil {
+		status, _ := e.count(time.Now())
+		e.counts.latest.CompareAndSwap(nil, status)
 	}
-	return latest, nil
 }
 
 // keepCounting counts alerts until done is closed.
@@ -72,7 +74,9 @@ func (e *engine) keepCounting(done <-chan struct{}) {
 	for changed := true; ; {
 		begin := time.Now()
 		status, next := e.count(begin)
-		e.counts.latest.Store(status)
+		if status != nil {
+			e.counts.latest.Store(status)
+		}
 		if settled := begin.Add(countSettle); changed && settled.Before(next) {
 			next = settled
 		}

@@ -356,37 +356,51 @@ func TestDifferential_ImprovementsByName(t *testing.T) {
 		p.await("both", isFiring("A", "B"))
 		return b
 	}
+	// comesAtOnce says whether upstream has told of C ahead of its time. It may have begun
+	// before it had C again, and tells of it with the next flush, as we do; there is no
+	// time in between for D then.
+	comesAtOnce := func(p *pair) bool {
+		begin := time.Now()
+		p.upstream().sink.await("what comes at once", isFiring("A", "B", "C"))
+		return time.Since(begin) < 2*time.Second
+	}
 	for name, c := range map[string]struct {
-		play     func(p *pair)
-		upstream []string // what the group is told; each is the alerts that fire, then those that are resolved
+		play     func(p *pair) (done bool) // anew with another pair until done
+		upstream []string                  // what the group is told; each is the alerts that fire, then those that are resolved
 		ours     []string
 	}{
 		"a reload that changes nothing keeps group_interval": {
-			play: func(p *pair) {
+			play: func(p *pair) bool {
 				fireTwo(p)
 				p.post(begunAlert("C", "team", "x"))
 				p.reload(config)
-				p.upstream().sink.await("what comes at once", isFiring("A", "B", "C"))
+				if !comesAtOnce(p) {
+					return false
+				}
 				p.post(begunAlert("D", "team", "x"))
 				p.await("all", isFiring("A", "B", "C", "D"))
+				return true
 			},
 			upstream: []string{"A B; ", "A B C; ", "A B C D; "},
 			ours:     []string{"A B; ", "A B C D; "},
 		},
 		"a reload that changes the route tree keeps group_interval": {
-			play: func(p *pair) {
+			play: func(p *pair) bool {
 				fireTwo(p)
 				p.post(begunAlert("C", "team", "x"))
 				p.reload(strings.Replace(config, " }\n", ", routes: [ { receiver: a, matchers: [ team=none ] } ] }\n", 1))
-				p.upstream().sink.await("what comes at once", isFiring("A", "B", "C"))
+				if !comesAtOnce(p) {
+					return false
+				}
 				p.post(begunAlert("D", "team", "x"))
 				p.await("all", isFiring("A", "B", "C", "D"))
+				return true
 			},
 			upstream: []string{"A B; ", "A B C; ", "A B C D; "},
 			ours:     []string{"A B; ", "A B C D; "},
 		},
 		"a reload resolves nothing a second time": {
-			play: func(p *pair) {
+			play: func(p *pair) bool {
 				b := fireTwo(p)
 				p.post(b.resolved())
 				p.await("the end of B", isResolved("B"))
@@ -396,12 +410,13 @@ func TestDifferential_ImprovementsByName(t *testing.T) {
 				p.upstream().sink.await("the end of B once more", func(d delivery) bool { return isFiring("A", "C")(d) && isResolved("B")(d) })
 				p.post(begunAlert("D", "team", "x"))
 				p.await("D", func(d delivery) bool { return d.has("D", "firing") })
+				return true
 			},
 			upstream: []string{"A B; ", "A; B", "A C; ", "A C; B", "A C D; "},
 			ours:     []string{"A B; ", "A; B", "A C; ", "A C D; "},
 		},
 		"a reload cancels no notification": {
-			play: func(p *pair) {
+			play: func(p *pair) bool {
 				release := make(chan struct{})
 				for _, c := range p.both {
 					c.sink.behave("a", until(release))
@@ -414,6 +429,7 @@ func TestDifferential_ImprovementsByName(t *testing.T) {
 				p.upstream().sink.await("the notification to be cancelled", func(d delivery) bool { return d.ending == cancelled })
 				close(release)
 				p.await("A", isFiring("A"))
+				return true
 			},
 			upstream: []string{"A; ", "A; "},
 			ours:     []string{"A; "},
@@ -422,7 +438,9 @@ func TestDifferential_ImprovementsByName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := startPair(t, config)
-			c.play(p)
+			for !c.play(p) {
+				p = startPair(t, config)
+			}
 			for i, want := range [][]string{c.upstream, c.ours} {
 				var told []string
 				for _, d := range p.both[i].sink.all() {
