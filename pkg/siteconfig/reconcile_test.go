@@ -218,36 +218,37 @@ func TestSilences_AnErrorStopsNoOtherAndIsAProblemUntilItIsGone(t *testing.T) {
 			"`observability.silenceAlerts`: \"b\" is not silenced: create silence: no space left on device",
 			"`observability.silenceAlerts`: \"gone\" is still silenced: create silence: no space left on device",
 		}
-		require.Equal(t, want, k.descriptions())
+		require.Equal(t, want, k.silences.problems())
 		require.Equal(t, []string{alertProblems}, k.alerts()[:1])
-		require.InDelta(t, 2, k.gauge("srcprom_siteconfig_problems"), 0)
+		require.Nil(t, k.problems(), "who writes the site configuration cannot mend it")
+		require.Zero(t, k.gauge("srcprom_siteconfig_problems"))
 		later(time.Minute)
-		require.Equal(t, want, k.descriptions())
+		require.Equal(t, want, k.silences.problems())
 		require.Equal(t, 1, strings.Count(k.log.String(), "level=WARN"), "it is said once: %s", k.log)
 		have.taken()
 
 		have.refuse("b", nil)
 		later(silencesInterval)
 		require.Equal(t, []string{"expire old", "set b"}, have.taken(), "the others are not made twice")
-		require.Equal(t, want[1:], k.descriptions())
+		require.Equal(t, want[1:], k.silences.problems())
 		have.refuse("old", nil)
 		later(silencesInterval)
-		require.Nil(t, k.problems())
+		require.Empty(t, k.silences.problems())
 		k.stop()
 	})
 }
 
-func TestSilences_ThatCannotBeListedAreAProblem(t *testing.T) {
+func TestSilences_ThatCannotBeListedShowInHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		have := newFakeSilences()
 		k := keepSilences(t, have, nil)
 		have.refuseLists(errors.New("list silences: no"))
 		k.applied(silencing(`["a"]`))
-		require.Equal(t, []string{"`observability.silenceAlerts`: it is not known what is silenced: list silences: no"}, k.descriptions())
+		require.Equal(t, []string{"`observability.silenceAlerts`: it is not known what is silenced: list silences: no"}, k.silences.problems())
 		require.Empty(t, have.taken())
 		have.refuseLists(nil)
 		later(silencesInterval)
-		require.Nil(t, k.problems())
+		require.Empty(t, k.silences.problems())
 		require.Equal(t, []string{"set a"}, have.taken())
 		k.stop()
 	})

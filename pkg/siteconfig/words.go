@@ -3,7 +3,6 @@ package siteconfig
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +13,8 @@ import (
 const kindSiteConfig = "SiteConfig"
 
 // problems are what GET /prom-wrapper/config-subscriber tells; nil when there are none,
-// or nothing is known.
+// or nothing is known. Why a silence could not be made or ended is not among them: who
+// writes the site configuration can do nothing about it. It is told with health.
 func (s *Subscriber) problems() []client.ConfigProblem {
 	v, now := s.status.view(), time.Now()
 	texts := v.problems
@@ -24,7 +24,7 @@ func (s *Subscriber) problems() []client.ConfigProblem {
 	case s.status.overdue(v, now):
 		texts = append([]string{prefixed(s.complaint(v, now))}, texts...)
 	}
-	return wireProblems(slices.Concat(texts, s.silences.problems()))
+	return wireProblems(texts)
 }
 
 // wireProblems is nil when there are none.
