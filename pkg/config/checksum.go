@@ -23,7 +23,7 @@ func Checksum(paths Paths, running Documents) (string, error) {
 		if path == "" {
 			continue
 		}
-		content, err := readBounded(path)
+		content, err := ReadFile(path, MaxDocumentBytes)
 		if err != nil {
 			return "", err
 		}
@@ -36,7 +36,7 @@ func Checksum(paths Paths, running Documents) (string, error) {
 			return "", fmt.Errorf("match the pattern %q of %s: %w", g.pattern, g.setting, err)
 		}
 		for _, path := range found {
-			content, err := readBounded(path)
+			content, err := ReadFile(path, MaxDocumentBytes)
 			if err != nil {
 				content = err.Error() // one bad file hides no change of another
 			}

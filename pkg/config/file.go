@@ -16,7 +16,7 @@ const MaxDocumentBytes = 64 << 20
 
 // readText reads a file that has to be a document. The error names the file.
 func readText(path string) (string, error) {
-	content, err := readBounded(path)
+	content, err := ReadFile(path, MaxDocumentBytes)
 	if err != nil {
 		return "", err
 	}
@@ -26,8 +26,9 @@ func readText(path string) (string, error) {
 	return content, nil
 }
 
-// readBounded reads a regular file, through symbolic links.
-func readBounded(path string) (string, error) {
+// ReadFile reads a regular file of at most so many bytes, through symbolic links. The
+// error names the file.
+func ReadFile(path string, most int64) (string, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -45,13 +46,13 @@ func readBounded(path string) (string, error) {
 	}
 	defer f.Close()
 	var text strings.Builder
-	text.Grow(int(min(info.Size(), MaxDocumentBytes)))
-	n, err := io.Copy(&text, io.LimitReader(f, MaxDocumentBytes+1))
+	text.Grow(int(min(info.Size(), most)))
+	n, err := io.Copy(&text, io.LimitReader(f, most+1))
 	if err != nil {
 		return "", fmt.Errorf("read %q: %w", path, cause(err))
 	}
-	if n > MaxDocumentBytes {
-		return "", fmt.Errorf("read %q: it has %d bytes, more than the %d that a document may have", path, max(info.Size(), n), MaxDocumentBytes)
+	if n > most {
+		return "", fmt.Errorf("read %q: it has %d bytes, more than the %d that a document may have", path, max(info.Size(), n), most)
 	}
 	return text.String(), nil
 }

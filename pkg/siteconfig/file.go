@@ -2,17 +2,14 @@ package siteconfig
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
 // settle is how long a file is left alone after a change: whoever writes it may not be
@@ -42,7 +39,7 @@ func newFile(path string, log *slog.Logger) *file {
 
 func (f *file) fetch(context.Context) (answer, error) {
 	f.watch() // before reading, so that no change falls in between
-	text, err := readFile(f.path)
+	text, err := config.ReadFile(f.path, maxAnswer)
 	if err != nil {
 		return answer{}, &fetchError{reason: err.Error()}
 	}
@@ -65,41 +62,6 @@ func (f *file) unwatched(err error) {
 		f.log.Warn("The directory of the site configuration cannot be watched; the file is looked at from time to time", "path", f.path, "err", err)
 	}
 	f.told = true
-}
-
-// readFile reads a regular file, through symbolic links.
-func readFile(path string) (string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("read %q: no such file", path)
-	case err != nil:
-		return "", fmt.Errorf("read %q: %w", path, cause(err))
-	case !info.Mode().IsRegular():
-		return "", fmt.Errorf("read %q: it is not a regular file (%s)", path, info.Mode().Type())
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("read %q: %w", path, cause(err))
-	}
-	defer f.Close()
-	var text strings.Builder
-	n, err := io.Copy(&text, io.LimitReader(f, maxAnswer+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("read %q: %w", path, cause(err))
-	case n > maxAnswer:
-		return "", fmt.Errorf("read %q: it is larger than %d bytes", path, maxAnswer)
-	}
-	return text.String(), nil
-}
-
-// cause drops the operation and the path of an error that is about to get better ones.
-func cause(err error) error {
-	if wrapped := new(fs.PathError); errors.As(err, &wrapped) {
-		return wrapped.Err
-	}
-	return err
 }
 
 // wait returns early when the file may have changed.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
 // watching runs a subscriber of a file, which is looked at every so often apart from
@@ -105,24 +107,24 @@ func TestFile_ThatIsBrokenOrEmptyChangesNothing(t *testing.T) {
 
 func TestReadFile_OnlyWhatCanBeASiteConfiguration(t *testing.T) {
 	dir := t.TempDir()
-	_, err := readFile(dir)
-	require.EqualError(t, err, `read "`+dir+`": it is not a regular file (d---------)`)
+	_, err := config.ReadFile(dir, maxAnswer)
+	require.EqualError(t, err, `read "`+dir+`": it is a directory, not a file`)
 
 	fifo := filepath.Join(dir, "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	_, err = readFile(fifo) // without waiting for a writer
+	_, err = config.ReadFile(fifo, maxAnswer) // without waiting for a writer
 	require.EqualError(t, err, `read "`+fifo+`": it is not a regular file (p---------)`)
 
 	large := filepath.Join(dir, "large")
 	write(t, large, "")
 	require.NoError(t, os.Truncate(large, maxAnswer+1))
-	_, err = readFile(large)
-	require.EqualError(t, err, `read "`+large+`": it is larger than 94371840 bytes`)
+	_, err = config.ReadFile(large, maxAnswer)
+	require.EqualError(t, err, `read "`+large+`": it has 94371841 bytes, more than the 94371840 that a document may have`)
 	require.NoError(t, os.Truncate(large, maxAnswer))
-	text, err := readFile(large)
+	text, err := config.ReadFile(large, maxAnswer)
 	require.NoError(t, err)
 	require.Len(t, text, maxAnswer)
 
-	_, err = readFile(filepath.Join(large, "below"))
+	_, err = config.ReadFile(filepath.Join(large, "below"), maxAnswer)
 	require.EqualError(t, err, `read "`+large+`/below": not a directory`)
 }
