@@ -3,7 +3,6 @@ package srcprom
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
@@ -47,23 +46,6 @@ func (s *Server) runSource(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	return nil
-}
-
-// builtinOf makes documents of what the source brings along.
-func (s *Server) builtinOf(texts map[string]string) (config.Documents, error) {
-	docs, err := config.Change{
-		Documents:  pointers(texts),
-		Provenance: config.Provenance{Source: config.SourceBuiltin},
-	}.ApplyTo(nil, time.Time{})
-	return docs, err
-}
-
-func pointers(texts map[string]string) map[string]*string {
-	all := make(map[string]*string, len(texts))
-	for name, text := range texts {
-		all[name] = &text
-	}
-	return all
 }
 
 // push is nil when the source takes nothing.

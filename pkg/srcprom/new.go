@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -122,7 +123,7 @@ func (s *Server) build() error {
 			return fmt.Errorf("built-in configuration: %w", err)
 		}
 	}
-	brought, err := s.builtinOf(s.opts.Source.Builtin)
+	brought, err := documentsOf(s.opts.Source.Builtin, config.SourceBuiltin, time.Time{})
 	if err != nil {
 		return fmt.Errorf("srcprom: Options.Source.Builtin: %w", err)
 	}

@@ -49,14 +49,19 @@ func (s *Server) planFirst() error {
 
 // given are the documents of the options, which win over everything.
 func (s *Server) given(now time.Time) (config.Documents, error) {
+	return documentsOf(s.opts.Documents, config.SourceGo, now)
+}
+
+// documentsOf makes documents of texts by their names.
+func documentsOf(texts map[string]string, source config.Source, at time.Time) (config.Documents, error) {
 	change := config.Change{
-		Documents:  make(map[string]*string, len(s.opts.Documents)),
-		Provenance: config.Provenance{Source: config.SourceGo, At: now},
+		Documents:  make(map[string]*string, len(texts)),
+		Provenance: config.Provenance{Source: source, At: at},
 	}
-	for name, text := range s.opts.Documents {
+	for name, text := range texts {
 		change.Documents[name] = &text
 	}
-	return change.ApplyTo(nil, now)
+	return change.ApplyTo(nil, at)
 }
 
 // planFiles plans the configuration files as they are now.
