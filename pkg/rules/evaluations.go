@@ -77,14 +77,14 @@ func (t *evaluations) indexLocked() *index {
 }
 
 // around evaluates a group by f, and takes note of it.
-func (t *evaluations) around(f rules.GroupEvalIterationFunc) rules.GroupEvalIterationFunc {
-	return func(ctx context.Context, g *rules.Group, at time.Time) {
+func (t *evaluations) around(f rules.GroupEvalIterationFunc) func(context.Context, iteration) {
+	return func(ctx context.Context, it iteration) {
 		begin := time.Now()
-		f(ctx, g, at)
-		if !complete(g, begin) {
+		f(ctx, it.group, it.at)
+		if !complete(it.group, begin) {
 			return // the group has been stopped
 		}
-		t.note(g, at, begin)
+		t.note(it, begin)
 	}
 }
 
@@ -98,7 +98,8 @@ func complete(g *rules.Group, begin time.Time) bool {
 	return true
 }
 
-func (t *evaluations) note(g *rules.Group, at, begin time.Time) {
+func (t *evaluations) note(it iteration, begin time.Time) {
+	g := it.group
 	key := rules.GroupKey(g.File(), g.Name())
 	t.mu.Lock()
 	e := t.groups[key]
@@ -107,12 +108,9 @@ func (t *evaluations) note(g *rules.Group, at, begin time.Time) {
 		t.groups[key] = e
 	}
 	copy(e.begins[1:], e.begins[:])
-	e.begins[0] = begin
-	if data := at.Add(-g.QueryOffset()); data.Before(begin) {
-		e.begins[0] = data
-	}
-	e.missed = e.missed.and(g, e.at, at, begin)
-	e.at = at
+	e.begins[0] = it.seen
+	e.missed = e.missed.and(g, e.at, it.at, begin)
+	e.at = it.at
 	e.failed = e.failed.next(g, begin)
 	begins, wanted := e.begins, e.wanted
 	e.wanted = false

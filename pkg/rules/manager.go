@@ -68,6 +68,7 @@ type Manager struct {
 	loader      *loader
 	restores    *restores
 	evaluations *evaluations
+	timing      *timing
 	// groups are the engine's, after the last apply: during one, the engine tells them
 	// only when the evaluations of those that change have ended.
 	groups      atomic.Pointer[[]*rules.Group]
@@ -102,6 +103,7 @@ func New(opts Options, deps Deps) (*Manager, error) {
 		cancel:      cancel,
 		current:     &ruleSet{none: true},
 	}
+	m.timing = newTiming(m.evaluations.around(m.restores.evaluate), deps.Registerer)
 	m.groups.Store(&[]*rules.Group{})
 	m.loader.use(m.current)
 	m.up = rules.NewManager(&rules.ManagerOptions{

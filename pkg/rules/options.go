@@ -19,6 +19,10 @@ type Options struct {
 	// ResendDelay is the least time between two sendings of an alert that goes on
 	// firing. Default 1m.
 	ResendDelay time.Duration
+	// Evaluation is how groups are evaluated that do not say it:
+	// config.EvaluationAfterScrape, also meant by the empty string, or
+	// config.EvaluationClock.
+	Evaluation string
 	// ConcurrentEvals lets rules of a group that do not depend on each other
 	// run at once.
 	ConcurrentEvals bool

@@ -47,8 +47,11 @@ func (m *Manager) apply(to *ruleSet) error {
 	from := m.current
 	m.loader.use(to)
 	forget := m.restores.expect(from, to)
-	if err := m.up.Update(to.interval, to.ids, to.externalLabels, m.externalURL, m.evaluations.around(m.restores.evaluate)); err != nil {
+	changed := m.timing.use(from, to, m.opts.Evaluation)
+	defer changed()
+	if err := m.up.Update(to.interval, to.ids, to.externalLabels, m.externalURL, m.timing.iterate); err != nil {
 		m.loader.use(from)
+		m.timing.use(to, from, m.opts.Evaluation)
 		forget()
 		return fmt.Errorf("rules: %w", err) // it has logged why
 	}

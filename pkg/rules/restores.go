@@ -11,11 +11,11 @@ import (
 	"github.com/prometheus/prometheus/rules"
 )
 
-// evaluationsBeforeRestore is how often a group is evaluated before the state of
-// its alerts is read back, as upstream does it: the first evaluation may find
-// that not all is scraped yet, and rules that need what others record find it at
-// the second.
-const evaluationsBeforeRestore = 2
+// restoreAfter is the part of its interval, in percent, for which a group has been
+// evaluated before the state of its alerts is read back. Upstream does that after
+// the second evaluation, an interval after the first: that one may find that not all
+// is scraped yet, and rules that need what others record find it at the second.
+const restoreAfter = 90
 
 // restores takes up the "for" of alerts again that were pending before: in rules
 // that have just come, with the start or with a configuration.
@@ -33,9 +33,9 @@ type restores struct {
 
 // newRules are those of a group whose state has to be read back.
 type newRules struct {
-	all         bool
-	some        map[string]bool // unless all: by ruleIdentity
-	evaluations int             // so far
+	all   bool
+	some  map[string]bool // unless all: by ruleIdentity
+	first time.Time       // timestamp of the first evaluation; zero before it
 }
 
 func newRestores() *restores {
@@ -106,7 +106,7 @@ func identity(name string, lbls labels.Labels) string { return name + lbls.Strin
 // evaluate is one iteration of a group. The engine calls it from the group's own
 // goroutine, never twice at once.
 func (r *restores) evaluate(ctx context.Context, g *rules.Group, at time.Time) {
-	isNew, last := r.begin(rules.GroupKey(g.File(), g.Name()))
+	isNew, last := r.begin(g, at)
 	if isNew == nil {
 		rules.DefaultEvalIterationFunc(ctx, g, at)
 		return
@@ -124,14 +124,17 @@ func (r *restores) evaluate(ctx context.Context, g *rules.Group, at time.Time) {
 
 // begin tells which rules are new, nil if none are, and whether this is the
 // evaluation after which their state is read back.
-func (r *restores) begin(key string) (isNew func(*rules.AlertingRule) bool, last bool) {
+func (r *restores) begin(g *rules.Group, at time.Time) (isNew func(*rules.AlertingRule) bool, last bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	key := rules.GroupKey(g.File(), g.Name())
 	p := r.pending[key]
-	if p == nil {
+	switch {
+	case p == nil:
 		return nil, false
-	}
-	if p.evaluations++; p.evaluations == evaluationsBeforeRestore {
+	case p.first.IsZero():
+		p.first = at
+	case at.Sub(p.first) >= g.Interval()*restoreAfter/100:
 		delete(r.pending, key)
 		last = true
 	}

@@ -116,9 +116,9 @@ func TestNewRules_And(t *testing.T) {
 	var none *newRules
 	require.Nil(t, none.and(nil))
 	a := none.and(map[string]bool{"a": true})
-	a.evaluations = 1
+	a.first = time.Now()
 	require.Same(t, a, a.and(nil))
 	require.Equal(t, &newRules{some: map[string]bool{"a": true, "b": true}}, a.and(map[string]bool{"b": true}))
-	all := &newRules{all: true, evaluations: 1}
+	all := &newRules{all: true, first: time.Now()}
 	require.Same(t, all, all.and(map[string]bool{"b": true}))
 }

@@ -24,6 +24,7 @@ type ruleSet struct {
 	groups         map[string]group               // by rules.GroupKey
 	keys           []string                       // of all groups, in order
 	exprs          map[string]parser.Expr         // by text; shared by all rules that have it, nobody writes to them
+	inputs         map[string][]input             // what expressions read, by their text; shared as well
 	interval       time.Duration                  // of groups that have none
 	queryOffset    time.Duration                  // of groups that have none
 	externalLabels labels.Labels
@@ -40,6 +41,8 @@ type group struct {
 	// a difference that it sees, the templates of that group would know the old
 	// labels for ever. A difference that nobody else sees is this one.
 	nudged bool
+	// evaluation is how it is to be evaluated; empty if it was not said.
+	evaluation string
 }
 
 // build checks a configuration, and reads expressions from the set that it is
@@ -50,6 +53,7 @@ func build(prev *ruleSet, next *config.Effective, p parser.Parser) (*ruleSet, er
 		files:          make(map[string][]rulefmt.RuleGroup, len(next.RuleFiles)),
 		groups:         make(map[string]group, len(prev.groups)),
 		exprs:          make(map[string]parser.Expr, len(prev.exprs)),
+		inputs:         make(map[string][]input, len(prev.inputs)),
 		interval:       time.Duration(global.EvaluationInterval),
 		queryOffset:    time.Duration(global.RuleQueryOffset),
 		externalLabels: global.ExternalLabels,
@@ -90,6 +94,11 @@ func (s *ruleSet) parse(prev *ruleSet, g rulefmt.RuleGroup, p parser.Parser) err
 			}
 		}
 		s.exprs[rule.Expr] = expr
+		if inputs, ok := prev.inputs[rule.Expr]; ok && prev.interval == s.interval {
+			s.inputs[rule.Expr] = inputs
+		} else {
+			s.inputs[rule.Expr] = inputsOf(expr, s.interval)
+		}
 	}
 	return nil
 }
@@ -110,6 +119,22 @@ func (s *ruleSet) add(prev *ruleSet, file config.RuleFile) {
 		s.keys = append(s.keys, key)
 		s.files[file.ID][i] = s.forEngine(g)
 	}
+}
+
+// intervalOf is the interval of one of its groups.
+func (s *ruleSet) intervalOf(g group) time.Duration {
+	if g.Interval == 0 {
+		return s.interval
+	}
+	return time.Duration(g.Interval)
+}
+
+// offsetOf is the query offset of one of its groups, as it was written.
+func (s *ruleSet) offsetOf(g group) time.Duration {
+	if g.QueryOffset == nil {
+		return s.queryOffset
+	}
+	return time.Duration(*g.QueryOffset)
 }
 
 // forEngine is the group as the engine gets it.

@@ -25,7 +25,8 @@ func (m *Manager) Run(ctx context.Context) error {
 		defer time.AfterFunc(m.opts.StopTimeout, m.cancel).Stop()
 	}
 	m.refuseConfigurations()
-	m.up.Stop() // beside its Run, since it would wait for groups that never began; once, since it panics the second time
+	m.timing.stop() // the engine would wait for who waits there
+	m.up.Stop()     // beside its Run, since it would wait for groups that never began; once, since it panics the second time
 	<-ended
 	m.cancel()
 	return nil

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/rules"
@@ -173,8 +172,8 @@ func later(a, b time.Time) time.Time {
 
 // index is what the rules of a set read and make.
 type index struct {
-	set    *ruleSet
-	alerts map[string][]*node // alerting rules by their name
+	set *ruleSet
+	makers[*node]
 }
 
 // node is one rule.
@@ -200,73 +199,33 @@ type freshAnswer struct {
 
 // newIndex analyses all rules.
 func newIndex(set *ruleSet) *index {
-	x := &index{set: set, alerts: map[string][]*node{}}
-	recorded, all := map[string][]*node{}, []*node{}
+	x := &index{set: set, makers: newMakers[*node]()}
+	var all []*node
 	for _, key := range set.keys {
 		g := set.groups[key]
 		for place, rule := range g.Rules {
 			n := &node{key: key, place: place, labels: rules.FromMaps(g.Labels, rule.Labels)}
 			all = append(all, n)
-			if rule.Alert != "" {
-				x.alerts[rule.Alert] = append(x.alerts[rule.Alert], n)
-			} else {
-				recorded[rule.Record] = append(recorded[rule.Record], n)
-			}
+			x.add(rule, n)
 		}
 	}
 	for _, n := range all {
-		x.analyse(n, set.groups[n.key].Rules[n.place], recorded)
+		x.analyse(n, set.groups[n.key].Rules[n.place])
 	}
 	return x
 }
 
-func (x *index) analyse(n *node, rule rulefmt.Rule, recorded map[string][]*node) {
+func (x *index) analyse(n *node, rule rulefmt.Rule) {
 	expr := x.set.exprs[rule.Expr]
 	n.keepsJob = n.labels.Get(jobLabel) == "" && keeps(expr, jobLabel)
 	n.keepsInstance = n.labels.Get(instanceLabel) == "" && keeps(expr, instanceLabel)
-	for _, in := range inputsOf(expr, x.set.interval) {
-		records, alone := x.recordersOf(in, recorded)
+	for _, in := range x.set.inputs[rule.Expr] {
+		records, alone := x.of(in)
 		n.records = append(n.records, records...)
 		if !alone {
 			n.inputs = append(n.inputs, in)
 		}
 	}
-}
-
-// recordersOf finds the rules whose results a selector reads. alone means that
-// it reads nothing else.
-func (x *index) recordersOf(in input, recorded map[string][]*node) (_ []*node, alone bool) {
-	name := in.matcher(model.MetricNameLabel)
-	switch {
-	case name == nil:
-		return nil, false
-	case name.Type != labels.MatchEqual:
-		var found []*node
-		for record, nodes := range recorded {
-			if name.Matches(record) {
-				found = append(found, nodes...)
-			}
-		}
-		return found, false
-	case name.Value == "ALERTS" || name.Value == "ALERTS_FOR_STATE":
-		return x.alertsOf(in.matcher(labels.AlertName)), true
-	default:
-		found := recorded[name.Value]
-		return found, len(found) > 0
-	}
-}
-
-func (x *index) alertsOf(name *labels.Matcher) []*node {
-	if name != nil && name.Type == labels.MatchEqual {
-		return x.alerts[name.Value]
-	}
-	var found []*node
-	for alert, nodes := range x.alerts {
-		if name == nil || name.Matches(alert) {
-			found = append(found, nodes...)
-		}
-	}
-	return found
 }
 
 // couldProduce tells whether a rule's own labels allow an alert with these.

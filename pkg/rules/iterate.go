@@ -1,0 +1,146 @@
+package rules
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/prometheus/rules"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
+)
+
+// iteration is one evaluation of a group.
+type iteration struct {
+	group *rules.Group
+	at    time.Time // its timestamp
+	// seen is the moment up to which it sees what came into the storage.
+	seen time.Time
+}
+
+// iterate is what the engine calls at each tick of a group, from the group's own
+// goroutine: its state, its stopping and the copying of what it knows stay the
+// engine's. A group that is evaluated after scrapes waits here for them until the
+// next tick, unless the engine is about to stop it.
+func (t *timing) iterate(ctx context.Context, up *rules.Group, tick time.Time) {
+	end := time.Now().Add(min(time.Until(tick.Add(up.Interval())), up.Interval()))
+	g, d := t.enter(up, tick)
+	if d != nil {
+		seen := time.Now()
+		if data := d.at.Add(-up.QueryOffset()); data.Before(seen) {
+			seen = data
+		}
+		t.run(ctx, g, iteration{up, d.at, seen}, *d)
+	}
+	if g == nil {
+		return
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		d, ok := t.await(ctx, g, up, end, timer)
+		if !ok {
+			return
+		}
+		t.run(ctx, g, iteration{up, d.at, time.Now()}, d)
+	}
+}
+
+// enter tells which group it is, nil if it must not wait, and the evaluation that
+// the tick is for, nil if there is none: a group is evaluated at a tick when it goes
+// by the clock, and when the engine has just made it.
+func (t *timing) enter(up *rules.Group, tick time.Time) (*timed, *due) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := rules.GroupKey(up.File(), up.Name())
+	g := t.groups[key]
+	if t.stopped || g == nil || t.leaving[key] && g.group == up {
+		return nil, nil
+	}
+	isNew := g.group != up
+	g.group = up
+	if !isNew && !g.byClock() {
+		return g, nil
+	}
+	now := time.Now()
+	if g.asked != config.EvaluationClock && !tick.After(g.at) {
+		tick = milli(now) // samples have triggered an evaluation since
+	}
+	g.running = true
+	d := g.tick(tick, now)
+	return g, &d
+}
+
+// await waits until the group is due. It is not when the tick is over, or when the
+// group belongs to the engine.
+func (t *timing) await(ctx context.Context, g *timed, up *rules.Group, end time.Time, timer *time.Timer) (due, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	defer func() { g.waiting = false }()
+	for !t.stopped && g.group == up && !t.leaving[g.key] && !g.byClock() && ctx.Err() == nil {
+		now := time.Now()
+		next := g.next(now, g.othersFirst(now), &t.extras)
+		if !next.After(now) {
+			g.running = true
+			return g.begin(now), true
+		}
+		if !now.Before(end) {
+			break
+		}
+		g.waiting = true
+		t.mu.Unlock()
+		timer.Reset(earlier(next, end).Sub(now))
+		select {
+		case <-ctx.Done():
+		case <-g.wake:
+		case <-timer.C:
+		}
+		t.mu.Lock()
+	}
+	return due{}, false
+}
+
+// run evaluates a group, and lets those follow that read it.
+func (t *timing) run(ctx context.Context, g *timed, it iteration, d due) {
+	begin := time.Now()
+	t.evaluate(withNewestSample(ctx, d.newest), it)
+	now := time.Now()
+	turn := nextTurn(it.group, it.at)
+	t.metrics.evaluated(d)
+
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g.running = false
+	g.turn, g.last = turn, d
+	g.counts[d.trigger]++
+	g.took(now.Sub(begin), g.interval)
+	if d.extra {
+		t.extras.spend(now, now.Sub(begin))
+	}
+	for _, reader := range g.readers {
+		reader.tell(TriggerRules, it.at.Add(-it.group.QueryOffset()), now)
+	}
+	for _, other := range g.below {
+		other.call()
+	}
+}
+
+// nextTurn is the first timestamp from which on an alert of a group begins to fire,
+// or is no longer kept firing, if all stays as it is; zero if there is none.
+func nextTurn(up *rules.Group, at time.Time) time.Time {
+	var next time.Time
+	forAlerts(up, func(rule *rules.AlertingRule) {
+		if rule.HoldDuration() == 0 && rule.KeepFiringFor() == 0 {
+			return
+		}
+		rule.ForEachActiveAlert(func(a *rules.Alert) {
+			turn := a.ActiveAt.Add(rule.HoldDuration())
+			if !a.KeepFiringSince.IsZero() {
+				turn = a.KeepFiringSince.Add(rule.KeepFiringFor())
+			}
+			if turn.After(at) && (next.IsZero() || turn.Before(next)) {
+				next = turn
+			}
+		})
+	})
+	return next
+}

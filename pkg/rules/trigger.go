@@ -1,0 +1,42 @@
+package rules
+
+import (
+	"context"
+	"time"
+)
+
+// Trigger is what makes a group be evaluated.
+type Trigger string
+
+// The triggers.
+const (
+	// TriggerScrape: a scrape has brought samples that the group reads.
+	TriggerScrape Trigger = "scrape"
+	// TriggerPush: somebody has sent such samples, by remote write or OTLP.
+	TriggerPush Trigger = "push"
+	// TriggerRules: a group that this one reads has been evaluated.
+	TriggerRules Trigger = "rules"
+	// TriggerClock: it was time.
+	TriggerClock Trigger = "clock"
+)
+
+// Committed tells that samples are in the storage, what brought them, their
+// different values of the label job, and the timestamp of the newest of them. It
+// never blocks for long, and may be called before a configuration is applied.
+func (m *Manager) Committed(by Trigger, jobs []string, newest time.Time) {
+	m.timing.committed(by, jobs, newest)
+}
+
+type newestSampleKey struct{}
+
+func withNewestSample(ctx context.Context, newest time.Time) context.Context {
+	return context.WithValue(ctx, newestSampleKey{}, newest)
+}
+
+// NewestSample is the timestamp of the newest sample that was there for the
+// evaluation that a context belongs to, which is the one that [Deps.Notify] and
+// [Deps.QueryFunc] get. It is zero where none was known.
+func NewestSample(ctx context.Context) time.Time {
+	newest, _ := ctx.Value(newestSampleKey{}).(time.Time)
+	return newest
+}
