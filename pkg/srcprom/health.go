@@ -197,6 +197,10 @@ func (c *checks) ruleGroups() []client.HealthProblem {
 		}
 		found.alert(alertRuleGroupLate, subject, summary).Since = m.Since
 	}
+	for _, g := range c.rules.Slow() {
+		summary := fmt.Sprintf("Group %q in %q is evaluated by the clock, not right after scrapes: an evaluation took %s of its interval of %s", g.Group, g.File, g.Took.Round(time.Millisecond), g.Interval)
+		found.note(g.File+";"+g.Group, summary, "Split the group, record what its expressions compute again and again, or lengthen its interval; evaluation: clock in the group says that it is meant so.")
+	}
 	return found
 }
 

@@ -60,6 +60,22 @@ func TestServer_HealthOfAServerThatWorks(t *testing.T) {
 	}
 }
 
+// heavy is a group that takes a good part of its interval: each evaluation makes
+// more than a million steps.
+const heavy = "groups: [ { name: heavy, interval: 500ms, rules: [ { record: heavy, expr: 'sum_over_time(vector(1)[20d:1s]) + on() group_left() max(up)' } ] } ]\n"
+
+func TestServer_HealthNamesGroupsTooSlowToFollowScrapes(t *testing.T) {
+	server := srcpromtest.Start(t, watchful(), srcpromtest.WithRules(heavy))
+	require.Eventually(t, func() bool {
+		for _, p := range part(t, server.Health(), "rules").Problems {
+			if strings.Contains(p.Summary, `Group "heavy"`) && strings.Contains(p.Summary, "by the clock") {
+				return true
+			}
+		}
+		return false
+	}, patience, 10*time.Millisecond)
+}
+
 // twins are two series for which this rule makes the same alert, which no rule may.
 const twins = "groups: [ { name: g, rules: [ { alert: Twin, expr: twin == 1, labels: {shard: same} } ] } ]\n"
 
