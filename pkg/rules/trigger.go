@@ -20,9 +20,9 @@ const (
 // Committed says that samples have been committed: by whom, the values of their label
 // job, and the timestamp of the newest. It does not block, may be called at any time,
 // and may be called by several goroutines at once.
-func (m *Manager) Committed(by Trigger, jobs []string, newest time.Time) {}
+func (m *Manager) Committed(_ Trigger, _ []string, _ time.Time) {}
 
 // GroupEvaluation tells how a group is evaluated; ok is false where it is not known.
-func (m *Manager) GroupEvaluation(file, group string) (evaluation client.GroupEvaluation, ok bool) {
+func (m *Manager) GroupEvaluation(_, _ string) (evaluation client.GroupEvaluation, ok bool) {
 	return client.GroupEvaluation{}, false
 }
