@@ -4,7 +4,6 @@ import (
 	"github.com/prometheus/prometheus/rules"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
-	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
 const slowReason = "its evaluations take too long"
@@ -20,9 +19,9 @@ func (m *Manager) GroupEvaluation(file, group string) (_ client.GroupEvaluation,
 	if g == nil {
 		return client.GroupEvaluation{}, false
 	}
-	e := client.GroupEvaluation{Evaluation: config.EvaluationAfterScrape, Trigger: string(g.last.trigger)}
+	e := client.GroupEvaluation{Evaluation: client.EvaluationAfterScrape, Trigger: string(g.last.trigger)}
 	if g.byClock() {
-		e.Evaluation = config.EvaluationClock
+		e.Evaluation = client.EvaluationClock
 		if e.Reason = g.reason; g.reason == "" && !g.clockAnyway() {
 			e.Reason = slowReason
 		}

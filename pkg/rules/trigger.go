@@ -3,6 +3,8 @@ package rules
 import (
 	"context"
 	"time"
+
+	"github.com/sourcegraph/srcprom/pkg/client"
 )
 
 // Trigger is what makes a group be evaluated.
@@ -11,13 +13,13 @@ type Trigger string
 // The triggers.
 const (
 	// TriggerScrape: a scrape has brought samples that the group reads.
-	TriggerScrape Trigger = "scrape"
+	TriggerScrape Trigger = client.TriggerScrape
 	// TriggerPush: somebody has sent such samples, by remote write or OTLP.
-	TriggerPush Trigger = "push"
+	TriggerPush Trigger = client.TriggerPush
 	// TriggerRules: a group that this one reads has been evaluated.
-	TriggerRules Trigger = "rules"
+	TriggerRules Trigger = client.TriggerRules
 	// TriggerClock: it was time.
-	TriggerClock Trigger = "clock"
+	TriggerClock Trigger = client.TriggerClock
 )
 
 // Committed tells that samples are in the storage, what brought them, their

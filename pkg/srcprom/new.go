@@ -151,7 +151,7 @@ func (s *Server) buildParts(listeners *web.Listeners) error {
 	s.releases.Push("backup", s.endBackups)
 	s.opts.Scrape.HTTPClientOptions = append(s.opts.Scrape.HTTPClientOptions, commoncfg.WithDialContextFunc(s.dial))
 	s.scrape, err = scrape.New(s.opts.Scrape, scrape.Deps{
-		Logger: s.log, Registerer: registry, Features: feats, Appendable: s.store.Storage(),
+		Logger: s.log, Registerer: registry, Features: feats, Appendable: s.watchedStorage(rules.TriggerScrape),
 	})
 	if err != nil {
 		return err
@@ -194,9 +194,9 @@ func (s *Server) buildWeb(listeners *web.Listeners, feats features.Collector) er
 		Logger: s.log.With("component", "web"), Listeners: listeners,
 		Registerer: s.opts.Registry, Gatherer: s.opts.Registry, ProcessGatherer: s.opts.ProcessGatherer,
 		AlertmanagerRegisterer: s.opts.AlertmanagerRegistry, AlertmanagerGatherer: s.opts.AlertmanagerRegistry,
-		Storage: s.store.Storage(), Local: s.store.Local(), Exemplars: s.store.Local(),
+		Storage: s.store.Storage(), Received: s.watchedStorage(rules.TriggerPush), Local: s.store.Local(), Exemplars: s.store.Local(),
 		Engine: s.store.Engine(), Parser: s.store.Parser(), Retention: s.store.RetentionInfo,
-		Scrape: s.scrape.Upstream(), Rules: s.rules.Upstream(), Alertmanagers: s.alerting,
+		Scrape: s.scrape.Upstream(), Rules: s.rules.Upstream(), GroupEvaluation: s.rules.GroupEvaluation, Alertmanagers: s.alerting,
 		AlertmanagerAPI: s.alertmanagerAPI(), InstrumentAlertmanager: s.alerting.Instrument,
 		Config:           s.prometheusConfig,
 		Configurer:       s,

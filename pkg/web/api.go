@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -60,7 +61,9 @@ func (s *Server) openAPIDocument() http.Handler {
 // web/web.go does.
 func (s *Server) mountAPI() http.Handler {
 	router := s.instrumentedRouter("/api/v1")
-	s.newAPI().Register(router)
+	api := s.newAPI()
+	s.installRulesCodec(api)
+	api.Register(router)
 	return router
 }
 
@@ -89,7 +92,8 @@ func (s *Server) newAPI() *apiv1.API {
 		appendableV2 storage.AppendableV2
 	)
 	if o.EnableRemoteWriteReceiver || o.EnableOTLPReceiver {
-		appendable, appendableV2 = d.Storage, d.Storage
+		received := cmp.Or(d.Received, d.Storage)
+		appendable, appendableV2 = received, received
 	}
 	// No path begins with this one. Any list at all halves the time that the
 	// constructor takes for a document that is never served; ours is made on demand.

@@ -41,8 +41,11 @@ type Deps struct {
 	AlertmanagerRegisterer prometheus.Registerer
 	AlertmanagerGatherer   prometheus.Gatherer
 
-	// Storage answers queries and takes what the receivers receive.
+	// Storage answers queries.
 	Storage storage.Storage
+	// Received takes what the receivers of remote write and OTLP receive. Nil: Storage
+	// does.
+	Received storage.Storage
 	// Local is this server's own store, without remote read: for federation,
 	// administration and status.
 	Local LocalStorage
@@ -53,9 +56,13 @@ type Deps struct {
 	// Retention in force, in words: "15d or 1GiB". Nil: unknown.
 	Retention func() string
 
-	Scrape        ScrapeRetriever
-	Rules         apiv1.RulesRetriever
-	Alertmanagers apiv1.AlertmanagerRetriever
+	Scrape ScrapeRetriever
+	Rules  apiv1.RulesRetriever
+	// GroupEvaluation is what /api/v1/rules tells of a rule group beyond what Prometheus
+	// tells; ok is false where there is nothing. It is called for each group of each
+	// answer and must not block. Nil: there is nothing of any.
+	GroupEvaluation func(file, group string) (evaluation client.GroupEvaluation, ok bool)
+	Alertmanagers   apiv1.AlertmanagerRetriever
 	// AlertmanagerAPI serves /api/v2 (and the farewell of /api/v1); the paths that
 	// it gets start with /api, whatever prefixes stand before it outside. Nil: there
 	// is no built-in Alertmanager, and of it only its metrics answer.
@@ -141,7 +148,10 @@ type Configurer interface {
 
 // optionalDeps are the fields of Deps that may be nil.
 func optionalDeps() []string {
-	return []string{"Listeners", "ProcessGatherer", "Exemplars", "Retention", "AlertmanagerAPI", "InstrumentAlertmanager", "History", "Explain", "AlertsStatus", "TestNotification", "Detail", "Push"}
+	return []string{
+		"Listeners", "ProcessGatherer", "Received", "Exemplars", "Retention", "GroupEvaluation", "AlertmanagerAPI", "InstrumentAlertmanager",
+		"History", "Explain", "AlertsStatus", "TestNotification", "Detail", "Push",
+	}
 }
 
 func (d Deps) validate() error {

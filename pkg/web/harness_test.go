@@ -99,7 +99,7 @@ func newTestServer(t *testing.T, edits ...edit) *testServer {
 	return s
 }
 
-func testDeps(t *testing.T) (Options, Deps, *testServer) {
+func testDeps(t testing.TB) (Options, Deps, *testServer) {
 	t.Helper()
 	dir := t.TempDir()
 	log := &proctest.Output{}
@@ -166,7 +166,7 @@ func testDeps(t *testing.T) (Options, Deps, *testServer) {
 }
 
 // alertmanagerAPI is Alertmanager's own.
-func alertmanagerAPI(t *testing.T, reg prometheus.Registerer) http.Handler {
+func alertmanagerAPI(t testing.TB, reg prometheus.Registerer) http.Handler {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	alerts, err := mem.NewAlerts(ctx, time.Hour, 0, nil, slog.New(slog.DiscardHandler), eventrecorder.NopRecorder(), reg, featurecontrol.NoopFlags{})
