@@ -4,12 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
 // Options are the settings that a configuration cannot change. Start from
-// [DefaultOptions]; they follow the rules.* flags of upstream's
+// [DefaultOptions]; most follow the rules.* flags of upstream's
 // cmd/prometheus/main.go.
 type Options struct {
+	// Evaluation is when the groups are evaluated that do not say it themselves:
+	// [config.EvaluationAfterScrape], which is what empty means, or
+	// [config.EvaluationClock], which is what Prometheus does.
+	Evaluation string
 	// ForOutageTolerance is how long ago an alert may have been pending last for
 	// its "for" to be taken up again. Default 1h.
 	ForOutageTolerance time.Duration
@@ -30,9 +36,11 @@ type Options struct {
 	StopTimeout time.Duration
 }
 
-// DefaultOptions are the defaults of Prometheus's flags, and a StopTimeout.
+// DefaultOptions are the defaults of Prometheus's flags, a StopTimeout, and
+// evaluation after scrapes.
 func DefaultOptions() Options {
 	return Options{
+		Evaluation:         config.EvaluationAfterScrape,
 		ForOutageTolerance: time.Hour,
 		ForGracePeriod:     10 * time.Minute,
 		ResendDelay:        time.Minute,
@@ -44,6 +52,11 @@ func DefaultOptions() Options {
 // Validate reports every problem at once.
 func (o Options) Validate() error {
 	var errs []error
+	switch o.Evaluation {
+	case "", config.EvaluationAfterScrape, config.EvaluationClock:
+	default:
+		errs = append(errs, fmt.Errorf("%s is %q: it must be %q or %q", "Evaluation", o.Evaluation, config.EvaluationAfterScrape, config.EvaluationClock))
+	}
 	for _, d := range []struct {
 		field string
 		value time.Duration

@@ -34,6 +34,9 @@ type ruleSet struct {
 type group struct {
 	file string
 	rulefmt.RuleGroup
+	// evaluation is when the group says that it is evaluated, as in
+	// config.RuleFile; empty where it does not say. The engine knows nothing of it.
+	evaluation string
 	// nudged marks a group that the engine gets with a query offset one
 	// nanosecond longer than it was written. The engine hands external labels to a
 	// rule when it makes it, and keeps a group whose rules read the same: without
@@ -102,7 +105,7 @@ func (s *ruleSet) add(prev *ruleSet, file config.RuleFile) {
 	for i, written := range file.Groups {
 		key := rules.GroupKey(file.ID, written.Name)
 		old, ok := prev.groups[key]
-		g := group{file: file.ID, RuleGroup: written, nudged: old.nudged}
+		g := group{file: file.ID, RuleGroup: written, evaluation: file.Evaluation[written.Name], nudged: old.nudged}
 		if ok && relabelled && g.readsExternalLabels() {
 			g.nudged = !old.nudged
 		}
@@ -153,7 +156,7 @@ func (g group) readsExternalLabels() bool {
 // than reflect.DeepEqual, which counts with thousands of rules; a test watches that
 // no field is left out.
 func (g group) same(other group) bool {
-	return g.Name == other.Name && g.Interval == other.Interval && g.Limit == other.Limit &&
+	return g.Name == other.Name && g.evaluation == other.evaluation && g.Interval == other.Interval && g.Limit == other.Limit &&
 		sameOffset(g.QueryOffset, other.QueryOffset) &&
 		maps.Equal(g.Labels, other.Labels) &&
 		slices.EqualFunc(g.Rules, other.Rules, sameRule)
