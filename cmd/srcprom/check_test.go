@@ -36,6 +36,17 @@ func TestCheck_SaysFileLineAndReason(t *testing.T) {
 			want:  "DIR/rules/b.yml:4: groups/x: ",
 			code:  1,
 		},
+		"evaluation of a group": {
+			files: map[string]string{"r.yml": "groups:\n  - name: disk\n    evaluation: clock\n    rules: []\n"},
+			args:  []string{"DIR/r.yml"},
+			want:  "DIR/r.yml: OK\n",
+		},
+		"evaluation of a group that is none": {
+			files: map[string]string{"p.yml": "rule_files: [ r.yml ]\n", "r.yml": "groups:\n  - name: cpu\n    rules: []\n  - name: disk\n    rules: []\n    evaluation: sometimes\n"},
+			args:  []string{"DIR/p.yml"},
+			want:  "DIR/r.yml:6: groups/disk: group \"disk\": evaluation is \"sometimes\": it must be \"after-scrape\" or \"clock\"\nDIR/p.yml: OK\n",
+			code:  1,
+		},
 		"files of flags": {
 			files: map[string]string{"p.yml": goodPrometheus, "a.yml": goodAlertmanager},
 			args:  []string{"--config.file=DIR/p.yml", "--alertmanager.config.file=DIR/a.yml"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/sourcegraph/srcprom/pkg/config"
 	"github.com/sourcegraph/srcprom/pkg/rules"
 	"github.com/sourcegraph/srcprom/pkg/scrape"
 )
@@ -16,6 +17,7 @@ func (f *flags) addScrape(o *scrape.Options, e *engineSettings) {
 // addRules adds the flags of rule evaluation.
 func (f *flags) addRules(o *rules.Options) {
 	f.group("Rules", "")
+	f.oneOf("rules.evaluation", "When rule groups are evaluated: after-scrape is as soon as what they read has been stored, clock is every interval, as Prometheus does. The field evaluation of a group wins.", &o.Evaluation, config.EvaluationAfterScrape, config.EvaluationClock)
 	f.duration("rules.alert.for-outage-tolerance", "Longest outage after which the state of pending alerts is restored.", &o.ForOutageTolerance)
 	f.duration("rules.alert.for-grace-period", "Shortest time that a restored alert stays pending. Only alerts with a longer `for` are restored.", &o.ForGracePeriod)
 	f.duration("rules.alert.resend-delay", "Shortest time between two sendings of an alert that goes on firing.", &o.ResendDelay)

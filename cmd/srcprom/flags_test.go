@@ -121,6 +121,7 @@ func TestFlags_MistakesAreNamed(t *testing.T) {
 		"ratio":                      {[]string{"--auto-gomemlimit.ratio=2"}, "--auto-gomemlimit.ratio=2: must be greater than 0 and at most 1"},
 		"remote write message":       {[]string{"--web.remote-write-receiver.accepted-protobuf-messages=x"}, `unknown type for remote write protobuf message x, supported: prometheus.WriteRequest, io.prometheus.write.v2.Request`},
 		"log level":                  {[]string{"--log.level=loud"}, "enum value must be one of debug,info,warn,error, got 'loud'"},
+		"evaluation":                 {[]string{"--rules.evaluation=sometimes"}, "enum value must be one of after-scrape,clock, got 'sometimes'"},
 		"built-in monitoring":        {[]string{"--monitoring.builtin=all"}, "enum value must be one of self,none, got 'all'"},
 		"value of a flag is missing": {[]string{"--query.timeout"}, "expected argument for flag '--query.timeout'"},
 	} {
@@ -152,6 +153,8 @@ func TestFlags_ValuesReachTheOptions(t *testing.T) {
 	require.Equal(t, 16<<20, s.server.Storage.WALSegmentSize)
 	require.Equal(t, []string{"prometheus.WriteRequest"}, s.server.Web.AcceptedRemoteWriteMessages.Strings())
 	require.Equal(t, "336h0m0s", s.server.Alerting.Retention.String())
+	require.Equal(t, "after-scrape", s.server.Rules.Evaluation)
+	require.Equal(t, "clock", parsed(t, nil, "--rules.evaluation=clock").server.Rules.Evaluation)
 	require.Equal(t, []string{":1", ":2"}, s.server.Web.ListenAddresses)
 }
 

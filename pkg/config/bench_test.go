@@ -62,6 +62,9 @@ func BenchmarkLoad(b *testing.B) {
 		b.Run(fmt.Sprintf("groups=%d", n), func(b *testing.B) {
 			benchmarkLoad(b, docs(RulesPrefix+"a", text), 0)
 		})
+		b.Run(fmt.Sprintf("groups=%d/all say when", n), func(b *testing.B) {
+			benchmarkLoad(b, docs(RulesPrefix+"a", strings.ReplaceAll(text, "    rules:", "    evaluation: clock\n    rules:")), 0)
+		})
 		b.Run(fmt.Sprintf("groups=%d/one bad", n), func(b *testing.B) {
 			benchmarkLoad(b, docs(RulesPrefix+"a", text+"  - {name: bad, rules: [{record: a, expr: 'sum('}]}\n"), 1)
 		})

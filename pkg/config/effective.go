@@ -76,6 +76,10 @@ type RuleFile struct {
 	// it part of a group's identity: another ID loses the group's state.
 	ID     string
 	Groups []rulefmt.RuleGroup
+	// Evaluation tells when groups are evaluated, by their names:
+	// [EvaluationAfterScrape] or [EvaluationClock]. Groups that do not say it
+	// themselves are not in it; it is nil where none does.
+	Evaluation map[string]string
 }
 
 // Template is one notification template.

@@ -135,7 +135,7 @@ func (l *loader) secretsOf(doc string) []string {
 func (l *loader) refuse(doc string, err error, lines lineMap) {
 	for _, p := range problemsOf(err, l.secretsOf(doc)) {
 		if lines != nil {
-			p.line = lines.origin(p.line)
+			p.line, p.reason = lines.origin(p.line), lines.relocate(p.reason)
 		}
 		p.line = l.written(p.line)
 		if p.line == 0 {
@@ -233,7 +233,7 @@ func (l *loader) previousEntries(doc string, split splitter) map[string]string {
 func (l *loader) problemOf(doc string, err error, lines lineMap) problem {
 	line, reason := reasonOf(err, l.secretsOf(doc))
 	if lines != nil {
-		line = lines.origin(line)
+		line, reason = lines.origin(line), lines.relocate(reason)
 	}
 	return problem{line: l.written(line), reason: reason}
 }

@@ -546,6 +546,9 @@ const ruleText = `groups:
   - name: last
     interval: 5m
     rules: []
+  - name: twice
+    limit: 1
+    limit: 1
 `
 
 func TestLoad_BadRuleGroupIsSetAside(t *testing.T) {
@@ -559,13 +562,14 @@ func TestLoad_BadRuleGroupIsSetAside(t *testing.T) {
 	require.Equal(t, RulesPrefix+"pushed", e.RuleFiles[0].ID)
 	require.Equal(t, "/etc/r.yml", e.RuleFiles[1].ID)
 	require.Equal(t, []string{"good", "last"}, groupNames(e.RuleFiles[1]))
-	require.Len(t, e.SetAside, 5)
-	require.Equal(t, []string{"groups/expr", "groups/template", "groups/key", "groups/good", "groups[5]"}, names(e.SetAside))
-	require.Equal(t, []int{9, 10, 16, 17, 19}, lines(e.SetAside))
+	require.Len(t, e.SetAside, 6)
+	require.Equal(t, []string{"groups/expr", "groups/template", "groups/key", "groups/good", "groups[5]", "groups/twice"}, names(e.SetAside))
+	require.Equal(t, []int{9, 10, 16, 17, 19, 25}, lines(e.SetAside))
 	require.Equal(t, `group "expr", rule 2, "c": could not parse expression: 1:5: parse error: unclosed left parenthesis`, e.SetAside[0].Reason)
 	require.Contains(t, e.SetAside[1].Reason, `annotation "x": `)
 	require.Equal(t, "field rulez not found in type rulefmt.RuleGroup", e.SetAside[2].Reason)
 	require.Equal(t, `groupname: "good" is repeated in the same file`, e.SetAside[3].Reason)
+	require.Equal(t, `mapping key "limit" already defined at line 24`, e.SetAside[5].Reason)
 
 	t.Run("for its accepted version", func(t *testing.T) {
 		prev := accepted(t, docs(RulesPrefix+"r.yml", "groups: [{name: expr, limit: 7, rules: []}]"), LoadOptions{})
@@ -574,6 +578,14 @@ func TestLoad_BadRuleGroupIsSetAside(t *testing.T) {
 		require.Equal(t, 7, e.RuleFiles[1].Groups[1].Limit)
 		require.Contains(t, e.Standing[RulesPrefix+"r.yml/expr"], "limit: 7")
 	})
+}
+
+func TestLoad_RuleGroupsAreTheSameAloneAndInTheWhole(t *testing.T) {
+	const good = "groups:\n- {name: a, limit: , query_offset: ~, labels: , rules: [{alert: A, expr: b, labels: , annotations: {x: , y: ''}}]}\n"
+	whole := mustLoad(t, docs(RulesPrefix+"a", good), LoadOptions{})
+	split := mustLoad(t, docs(RulesPrefix+"a", good+"- {name: b, limit: x}\n"), LoadOptions{})
+	require.Equal(t, []SetAside{{RulesPrefix + "a", "groups/b", 3, "cannot unmarshal !!str `<secret>` into int"}}, split.SetAside)
+	require.Equal(t, whole.RuleFiles, split.RuleFiles)
 }
 
 func TestLoad_RulesThatDidNotChangeAreNotParsedAgain(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -89,6 +90,9 @@ func expand(n *yaml.Node, within []*yaml.Node, budget *int) (*yaml.Node, error) 
 func plainScalar(n *yaml.Node) {
 	if n.Tag == "!!merge" {
 		n.Tag = "" // would be written, and not be understood by version 2
+	}
+	if n.Tag == "!!null" && n.Style == 0 {
+		n.Value = "null" // nothing at all would be written as an empty text within braces
 	}
 	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 || strings.ContainsAny(n.Value, "\n\r\u0085\u2028\u2029") {
 		n.Style = n.Style&yaml.TaggedStyle | yaml.DoubleQuotedStyle
@@ -195,6 +199,18 @@ func (m lineMap) origin(line int) int {
 		}
 	}
 	return 0
+}
+
+// relocate corrects the lines that a complaint names beside its own.
+func (m lineMap) relocate(reason string) string {
+	return lineWithin.ReplaceAllStringFunc(reason, func(place string) string {
+		words := lineWithin.FindStringSubmatch(place)
+		line, _ := strconv.Atoi(words[2])
+		if from := m.origin(line); from != 0 {
+			return words[1] + strconv.Itoa(from)
+		}
+		return place
+	})
 }
 
 // guard turns a panic of a library into an error: some configurations make

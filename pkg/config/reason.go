@@ -21,6 +21,8 @@ var (
 	// lineAhead matches how the YAML libraries and the rule parser begin a
 	// message that knows its place.
 	lineAhead = regexp.MustCompile(`^(?:line (\d+)|(\d+):\d+(?:: \d+:\d+)?): `)
+	// lineWithin matches how they say where a key that is repeated was before.
+	lineWithin = regexp.MustCompile(`(already defined at line )(\d+)`)
 	// badValue matches the value that the YAML libraries quote, which may have
 	// line breaks in it.
 	badValue = regexp.MustCompile("(cannot unmarshal !!\\S+ )`(?s:.*?)` into ")
@@ -37,12 +39,11 @@ var (
 // problemsOf takes an engine's error apart, one complaint per line, without
 // the values that it quotes.
 func problemsOf(err error, secrets []string) []problem {
-	text := strings.TrimPrefix(err.Error(), "yaml: unmarshal errors:\n")
-	text = badValue.ReplaceAllString(text, "${1}`"+mark+"` into ")
+	text := badValue.ReplaceAllString(err.Error(), "${1}`"+mark+"` into ")
 	var found []problem
 	for line := range strings.Lines(text) {
 		line = strings.TrimPrefix(strings.TrimSpace(line), "yaml: ")
-		if line == "" {
+		if line == "" || line == "unmarshal errors:" { // a heading of the YAML libraries
 			continue
 		}
 		p := problem{reason: line}

@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"go.yaml.in/yaml/v3"
@@ -18,28 +20,29 @@ func (l *loader) loadRules() {
 	}
 	parsed := l.parsedRules()
 	for _, doc := range l.docs.WithPrefix(RulesPrefix) {
-		groups, known := parsed[doc.Name]
+		file, known := parsed[doc.Name]
 		if !known {
 			var err error
-			if groups, err = l.parseRules(doc.Content); err != nil {
-				groups = l.splitRules(doc, err)
+			if file, err = l.parseRules(doc.Content); err != nil {
+				file = l.splitRules(doc, err)
 			}
 		}
-		l.out.RuleFiles = append(l.out.RuleFiles, RuleFile{ID: ruleFileID(doc), Groups: groups})
+		file.ID = ruleFileID(doc)
+		l.out.RuleFiles = append(l.out.RuleFiles, file)
 	}
 }
 
-// parsedRules returns the groups of the documents that run as they are, whole.
-// Nobody changes them, so that two configurations may share them.
-func (l *loader) parsedRules() map[string][]rulefmt.RuleGroup {
-	parsed := map[string][]rulefmt.RuleGroup{}
+// parsedRules returns what was read of the documents that run as they are, whole.
+// Nobody changes that, so that two configurations may share it.
+func (l *loader) parsedRules() map[string]RuleFile {
+	parsed := map[string]RuleFile{}
 	running := l.opts.Running
 	if running == nil || running.Prometheus.GlobalConfig.MetricNameValidationScheme != l.out.Prometheus.GlobalConfig.MetricNameValidationScheme {
 		return parsed
 	}
 	for i, doc := range running.Documents.WithPrefix(RulesPrefix) {
 		if l.docs[doc.Name].Content == doc.Content {
-			parsed[doc.Name] = running.RuleFiles[i].Groups
+			parsed[doc.Name] = running.RuleFiles[i]
 		}
 	}
 	for _, aside := range running.SetAside {
@@ -55,47 +58,65 @@ func ruleFileID(doc Document) string {
 	return doc.Name
 }
 
-func (l *loader) parseRules(text string) (groups []rulefmt.RuleGroup, err error) {
+// parseRules reads a rule document, or one made of a group alone.
+func (l *loader) parseRules(text string) (file RuleFile, err error) {
 	err = guard(func() error {
-		scheme := l.out.Prometheus.GlobalConfig.MetricNameValidationScheme
-		parsed, errs := rulefmt.Parse([]byte(text), false, scheme, l.opts.Parser, l.opts.Logger)
+		parsed, errs := l.parseGroups(text, false)
+		errs, says := withoutEvaluation(errs)
+		var evaluation map[string]string
+		if says && len(errs) == 0 { // the only field that the engine does not know is ours
+			parsed, errs = l.parseGroups(text, true)
+			var err error
+			if evaluation, err = evaluationOf(text); err != nil {
+				errs = append(errs, err)
+			}
+		}
 		if len(errs) > 0 {
 			return errors.Join(errs...)
 		}
-		groups = parsed.Groups
+		file = RuleFile{Groups: parsed.Groups, Evaluation: evaluation}
 		return nil
 	})
-	return groups, err
+	return file, err
+}
+
+func (l *loader) parseGroups(text string, ignoreUnknownFields bool) (*rulefmt.RuleGroups, []error) {
+	logger := l.opts.Logger
+	if ignoreUnknownFields {
+		logger = slog.New(slog.DiscardHandler) // it has heard all the first time
+	}
+	scheme := l.out.Prometheus.GlobalConfig.MetricNameValidationScheme
+	return rulefmt.Parse([]byte(text), ignoreUnknownFields, scheme, l.opts.Parser, logger)
 }
 
 // splitRules reads a rule document whose groups cannot all be used: the rest of
 // it first, then each group.
-func (l *loader) splitRules(doc Document, whole error) []rulefmt.RuleGroup {
+func (l *loader) splitRules(doc Document, whole error) RuleFile {
 	root, entries, err := splitText(doc.Content, whole, splitGroups(doc.Name))
 	if err != nil {
 		l.refuse(doc.Name, err, nil)
-		return nil
+		return RuleFile{}
 	}
 	rest, err := encodeNode(root)
 	if err != nil {
 		l.refuse(doc.Name, err, nil)
-		return nil
+		return RuleFile{}
 	}
 	if _, err := l.parseRules(rest); err != nil {
 		l.refuse(doc.Name, err, mapLines(root, rest))
-		return nil
+		return RuleFile{}
 	}
 	before := len(l.out.SetAside)
-	groups := l.eachGroup(doc, entries)
+	file := l.eachGroup(doc, entries)
 	if len(l.out.SetAside) == before {
 		l.refuse(doc.Name, whole, nil) // wrong as a whole only, for example by too many aliases
 	}
-	return groups
+	return file
 }
 
 // eachGroup reads the groups one by one and sets aside what is wrong.
-func (l *loader) eachGroup(doc Document, entries []entry) []rulefmt.RuleGroup {
-	var groups []rulefmt.RuleGroup
+func (l *loader) eachGroup(doc Document, entries []entry) RuleFile {
+	var file RuleFile
 	used := map[string]bool{}
 	for _, e := range entries {
 		name := textOf(e.node, "name")
@@ -108,22 +129,22 @@ func (l *loader) eachGroup(doc Document, entries []entry) []rulefmt.RuleGroup {
 		alone := inList(ruleGroups, e.node)
 		text, err := encodeNode(alone)
 		if err == nil {
-			var group []rulefmt.RuleGroup
+			var group RuleFile
 			if group, err = l.parseRules(text); err == nil {
-				groups = append(groups, group...)
+				file.add(group)
 				continue
 			}
 		}
 		why := l.problemOf(doc.Name, err, mapLines(alone, text))
 		standing, group := l.standingGroup(doc.Name, e)
-		groups = append(groups, group...)
+		file.add(group)
 		l.setAside(doc.Name, e, standing, why)
 	}
-	return groups
+	return file
 }
 
 // standingGroup returns the last accepted version of a group, if there is one.
-func (l *loader) standingGroup(doc string, e entry) (string, []rulefmt.RuleGroup) {
+func (l *loader) standingGroup(doc string, e entry) (string, RuleFile) {
 	for _, text := range l.candidates(doc, e, splitGroups(doc)) {
 		node, err := parseNodes(text)
 		if err != nil {
@@ -137,7 +158,16 @@ func (l *loader) standingGroup(doc string, e entry) (string, []rulefmt.RuleGroup
 			return text, group
 		}
 	}
-	return "", nil
+	return "", RuleFile{}
+}
+
+// add takes in what was read of another group.
+func (f *RuleFile) add(group RuleFile) {
+	f.Groups = append(f.Groups, group.Groups...)
+	if f.Evaluation == nil && group.Evaluation != nil {
+		f.Evaluation = map[string]string{}
+	}
+	maps.Copy(f.Evaluation, group.Evaluation)
 }
 
 // splitGroups returns the [splitter] of a rule document.

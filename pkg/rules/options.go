@@ -4,12 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
 // Options are the settings that a configuration cannot change. Start from
-// [DefaultOptions]; they follow the rules.* flags of upstream's
+// [DefaultOptions]; most follow the rules.* flags of upstream's
 // cmd/prometheus/main.go.
 type Options struct {
+	// Evaluation is when the groups are evaluated that do not say it themselves:
+	// [config.EvaluationAfterScrape], which is what empty means, or
+	// [config.EvaluationClock], which is what Prometheus does.
+	Evaluation string
 	// ForOutageTolerance is how long ago an alert may have been pending last for
 	// its "for" to be taken up again. Default 1h.
 	ForOutageTolerance time.Duration
@@ -19,10 +25,6 @@ type Options struct {
 	// ResendDelay is the least time between two sendings of an alert that goes on
 	// firing. Default 1m.
 	ResendDelay time.Duration
-	// Evaluation is how groups are evaluated that do not say it:
-	// config.EvaluationAfterScrape, also meant by the empty string, or
-	// config.EvaluationClock.
-	Evaluation string
 	// ConcurrentEvals lets rules of a group that do not depend on each other
 	// run at once.
 	ConcurrentEvals bool
@@ -34,9 +36,11 @@ type Options struct {
 	StopTimeout time.Duration
 }
 
-// DefaultOptions are the defaults of Prometheus's flags, and a StopTimeout.
+// DefaultOptions are the defaults of Prometheus's flags, a StopTimeout, and
+// evaluation after scrapes.
 func DefaultOptions() Options {
 	return Options{
+		Evaluation:         config.EvaluationAfterScrape,
 		ForOutageTolerance: time.Hour,
 		ForGracePeriod:     10 * time.Minute,
 		ResendDelay:        time.Minute,
@@ -48,6 +52,11 @@ func DefaultOptions() Options {
 // Validate reports every problem at once.
 func (o Options) Validate() error {
 	var errs []error
+	switch o.Evaluation {
+	case "", config.EvaluationAfterScrape, config.EvaluationClock:
+	default:
+		errs = append(errs, fmt.Errorf("Evaluation is %q: it must be %q or %q", o.Evaluation, config.EvaluationAfterScrape, config.EvaluationClock))
+	}
 	for _, d := range []struct {
 		field string
 		value time.Duration

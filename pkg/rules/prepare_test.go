@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/model"
 	promlabels "github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/stretchr/testify/require"
 
@@ -217,6 +218,27 @@ func setField(v reflect.Value) {
 	}
 }
 
+func TestPrepare_EvaluationAloneChangesTheGroup(t *testing.T) {
+	with := func(evaluation map[string]string) *config.Effective {
+		e := effective(t, fast, anyGroup, oneRule("b.yml", "other", "r2", "vector(1)"))
+		e.RuleFiles[0].Evaluation = evaluation
+		return e
+	}
+	m := startManager(t, with(nil))
+	made := m.group(t, "g")
+	for _, next := range []string{config.EvaluationClock, config.EvaluationAfterScrape} {
+		require.Equal(t, []string{`rules: 1 group(s) changed: "g"`}, m.apply(t, with(map[string]string{"g": next})))
+		require.Equal(t, next, m.running().groups[rules.GroupKey("a.yml", "g")].evaluation)
+		require.Empty(t, m.running().groups[rules.GroupKey("b.yml", "other")].evaluation)
+	}
+	step, err := m.Prepare(nil, with(map[string]string{"g": config.EvaluationAfterScrape}))
+	require.NoError(t, err)
+	require.Nil(t, step.Commit)
+	require.Equal(t, []string{`rules: 1 group(s) changed: "g"`}, m.apply(t, with(nil)))
+	require.Empty(t, m.running().groups[rules.GroupKey("a.yml", "g")].evaluation)
+	require.Same(t, made, m.group(t, "g"), "the engine's group goes on")
+}
+
 func TestGroup_SameLooksAtEveryField(t *testing.T) {
 	for i := range reflect.TypeFor[rulefmt.RuleGroup]().NumField() {
 		var g group
@@ -226,6 +248,12 @@ func TestGroup_SameLooksAtEveryField(t *testing.T) {
 		require.False(t, g.same(group{}), "RuleGroup field %d", i)
 		require.True(t, g.same(g))
 	}
+	require.False(t, group{evaluation: config.EvaluationClock}.same(group{}))
+	var others []string // beside those of RuleGroup
+	for field := range reflect.TypeFor[group]().Fields() {
+		others = append(others, field.Name)
+	}
+	require.Equal(t, []string{"file", "RuleGroup", "evaluation", "nudged"}, others, "look at it in same, unless it is not what was written")
 	for i := range reflect.TypeFor[rulefmt.Rule]().NumField() {
 		var rule rulefmt.Rule
 		field := reflect.ValueOf(&rule).Elem().Field(i)

@@ -8,12 +8,18 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
 func TestOptions_ValidateReportsEveryProblem(t *testing.T) {
 	require.NoError(t, DefaultOptions().Validate())
-	err := Options{ForOutageTolerance: -1, ForGracePeriod: -1, ResendDelay: -1, StopTimeout: -1, ConcurrentEvals: true}.Validate()
-	for _, field := range []string{"ForOutageTolerance", "ForGracePeriod", "ResendDelay", "StopTimeout", "MaxConcurrentEvals"} {
+	require.Equal(t, config.EvaluationAfterScrape, DefaultOptions().Evaluation)
+	for _, evaluation := range []string{"", config.EvaluationAfterScrape, config.EvaluationClock} {
+		require.NoError(t, Options{Evaluation: evaluation}.Validate())
+	}
+	err := Options{Evaluation: "sometimes", ForOutageTolerance: -1, ForGracePeriod: -1, ResendDelay: -1, StopTimeout: -1, ConcurrentEvals: true}.Validate()
+	for _, field := range []string{`Evaluation is "sometimes": it must be "after-scrape" or "clock"`, "ForOutageTolerance", "ForGracePeriod", "ResendDelay", "StopTimeout", "MaxConcurrentEvals"} {
 		require.ErrorContains(t, err, field)
 	}
 }

@@ -35,14 +35,15 @@ type ruleSet struct {
 type group struct {
 	file string
 	rulefmt.RuleGroup
+	// evaluation is when the group says that it is evaluated, as in
+	// config.RuleFile; empty where it does not say. The engine knows nothing of it.
+	evaluation string
 	// nudged marks a group that the engine gets with a query offset one
 	// nanosecond longer than it was written. The engine hands external labels to a
 	// rule when it makes it, and keeps a group whose rules read the same: without
 	// a difference that it sees, the templates of that group would know the old
 	// labels for ever. A difference that nobody else sees is this one.
 	nudged bool
-	// evaluation is how it is to be evaluated; empty if it was not said.
-	evaluation string
 }
 
 // build checks a configuration, and reads expressions from the set that it is
@@ -111,7 +112,7 @@ func (s *ruleSet) add(prev *ruleSet, file config.RuleFile) {
 	for i, written := range file.Groups {
 		key := rules.GroupKey(file.ID, written.Name)
 		old, ok := prev.groups[key]
-		g := group{file: file.ID, RuleGroup: written, nudged: old.nudged}
+		g := group{file: file.ID, RuleGroup: written, evaluation: file.Evaluation[written.Name], nudged: old.nudged}
 		if ok && relabelled && g.readsExternalLabels() {
 			g.nudged = !old.nudged
 		}
@@ -174,10 +175,15 @@ func (g group) readsExternalLabels() bool {
 	return false
 }
 
-// same tells whether the group was written the same. It is a good deal faster
-// than reflect.DeepEqual, which counts with thousands of rules; a test watches that
-// no field is left out.
+// same tells whether the group was written the same.
 func (g group) same(other group) bool {
+	return g.evaluation == other.evaluation && g.sameToEngine(other)
+}
+
+// sameToEngine tells whether what the engine knows of the group was written the
+// same. It is a good deal faster than reflect.DeepEqual, which counts with thousands
+// of rules; a test watches that no field is left out.
+func (g group) sameToEngine(other group) bool {
 	return g.Name == other.Name && g.Interval == other.Interval && g.Limit == other.Limit &&
 		sameOffset(g.QueryOffset, other.QueryOffset) &&
 		maps.Equal(g.Labels, other.Labels) &&

@@ -92,7 +92,7 @@ func (t *timing) settled() {
 // keeps tells whether the engine leaves a group alone when it gets another set.
 func (s *ruleSet) keeps(to *ruleSet, key string) bool {
 	old, next := s.groups[key], to.groups[key]
-	return next.same(old) && next.nudged == old.nudged && s.intervalOf(old) == to.intervalOf(next) &&
+	return next.sameToEngine(old) && next.nudged == old.nudged && s.intervalOf(old) == to.intervalOf(next) &&
 		(!old.nudged || s.queryOffset == to.queryOffset)
 }
 
