@@ -11,6 +11,8 @@ KILLS    ?= 1000
 # For example: make test-go TESTFLAGS='-run TestServer -v' TESTPKGS=./pkg/srcprom
 TESTFLAGS ?=
 TESTPKGS  ?= ./...
+# For example: make bench-rules BENCHFLAGS='-scenarios=one,fifty@15s -seed=7'
+BENCHFLAGS ?=
 
 # What Go code is made of; a path is also the name that the program knows it by.
 PROTOS := pkg/siteconfig/internal/configpb/config.proto pkg/internal/frontend/frontendpb/frontend.proto
@@ -118,6 +120,10 @@ vuln: ## Ask the Go vulnerability database about what we build (needs the intern
 .PHONY: bench
 bench: build build-lean install-peers ## Measure side by side with Prometheus and Alertmanager
 	@cd bench; $(GO) run . -bin ../bin -peers ../.tools/peers
+
+.PHONY: bench-rules
+bench-rules: build-lean install-peers ## Measure from sample to notification, side by side; takes 20 minutes
+	@cd bench; $(GO) run ./phase -srcprom ../bin/srcprom-lean -peers ../.tools/peers $(BENCHFLAGS)
 
 .PHONY: controls
 controls: build-lean install-peers ## Show what Alertmanager breaks and srcprom keeps, promise by promise

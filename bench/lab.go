@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/sourcegraph/srcprom/bench/internal/target"
 )
 
 // lab is what all contenders have in common: the target that they scrape and
@@ -28,7 +30,7 @@ type arrival struct {
 }
 
 func newLab() *lab {
-	l := &lab{page: targetPage(), arrivals: make(chan arrival, 1024)}
+	l := &lab{page: target.Page(), arrivals: make(chan arrival, 1024)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", l.metrics)
 	mux.HandleFunc("POST /notify", l.notify)
@@ -41,24 +43,8 @@ func (l *lab) close() { l.server.Close() }
 func (l *lab) target() string  { return strings.TrimPrefix(l.server.URL, "http://") }
 func (l *lab) webhook() string { return l.server.URL + "/notify" }
 
-// targetPage has about as many series as Prometheus tells of itself.
-func targetPage() string {
-	var b strings.Builder
-	b.WriteString("# TYPE target_requests_total counter\n")
-	for i := range 400 {
-		fmt.Fprintf(&b, "target_requests_total{handler=\"/api/v1/%d\",code=\"%d\"} %d\n", i/4, 200+i%4, i*i)
-	}
-	b.WriteString("# TYPE target_duration_seconds histogram\n")
-	for i := range 40 {
-		for j := range 10 {
-			fmt.Fprintf(&b, "target_duration_seconds_bucket{handler=\"/api/v1/%d\",le=\"%d\"} %d\n", i, j, j*i)
-		}
-	}
-	return b.String()
-}
-
 func (l *lab) metrics(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Content-Type", target.ContentType)
 	fmt.Fprint(w, l.page)
 	if round := l.round.Load(); round > 0 {
 		fmt.Fprintf(w, "# TYPE target_round gauge\ntarget_round{round=\"%d\"} 1\n", round)

@@ -14,8 +14,11 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/sourcegraph/srcprom/bench/internal/contender"
 )
 
 // settings are the flags.
@@ -70,4 +73,18 @@ func run(ctx context.Context, s settings) error {
 		}
 	}
 	return results.write(os.Stdout)
+}
+
+// contenders lists the baseline first: ratios are to it.
+func contenders(s settings) ([]contender.Contender, error) {
+	pair, err := contender.Pair(s.peers)
+	if err != nil {
+		return nil, err
+	}
+	full, err := contender.Single("srcprom", filepath.Join(s.bin, "srcprom"))
+	if err != nil {
+		return nil, err
+	}
+	lean, err := contender.Single("srcprom-lean", filepath.Join(s.bin, "srcprom-lean"))
+	return []contender.Contender{pair, full, lean}, err
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sourcegraph/srcprom/bench/internal/contender"
 )
 
 const (
@@ -15,30 +17,30 @@ const (
 	fireInterval   = time.Second      // for the latency
 )
 
-func measureSize(contenders []contender, results *results) error {
+func measureSize(contenders []contender.Contender, results *results) error {
 	for _, c := range contenders {
 		var size float64
-		for _, path := range c.binaries {
+		for _, path := range c.Binaries {
 			info, err := os.Stat(path)
 			if err != nil {
 				return err
 			}
 			size += float64(info.Size())
 		}
-		results.add(sizeRow, c.name, size)
+		results.add(sizeRow, c.Name, size)
 	}
 	return nil
 }
 
 // measureReady starts the contenders in turn, each time on an empty directory.
-func measureReady(ctx context.Context, lab *lab, contenders []contender, starts int, results *results) error {
+func measureReady(ctx context.Context, lab *lab, contenders []contender.Contender, starts int, results *results) error {
 	for range starts {
 		for _, c := range contenders {
 			took, err := timeToReady(ctx, lab, c)
 			if err != nil {
 				return err
 			}
-			results.add(readyRow, c.name, took.Seconds())
+			results.add(readyRow, c.Name, took.Seconds())
 		}
 	}
 	return nil
@@ -46,33 +48,33 @@ func measureReady(ctx context.Context, lab *lab, contenders []contender, starts 
 
 // timeToReady is the time from exec to the first ready answer; of several
 // processes, to that of the last.
-func timeToReady(ctx context.Context, lab *lab, c contender) (time.Duration, error) {
-	l, err := newLayout(scrapeInterval, lab.target(), lab.webhook())
+func timeToReady(ctx context.Context, lab *lab, c contender.Contender) (time.Duration, error) {
+	l, err := contender.NewLayout(config(scrapeInterval, lab))
 	if err != nil {
 		return 0, err
 	}
 	began := time.Now()
-	r, err := start(ctx, c, l)
+	r, err := contender.Start(ctx, c, l)
 	if err != nil {
 		return 0, err
 	}
-	defer r.stop()
-	err = r.awaitReady(ctx)
+	defer r.Stop()
+	err = r.AwaitReady(ctx)
 	return time.Since(began), err
 }
 
 // measureLatency lets one alert after another fire, each of its own group, and
 // takes the time from the evaluation to the webhook.
-func measureLatency(ctx context.Context, lab *lab, contenders []contender, fires int, results *results) error {
+func measureLatency(ctx context.Context, lab *lab, contenders []contender.Contender, fires int, results *results) error {
 	for _, c := range contenders {
-		r, err := startReady(ctx, lab, c, fireInterval)
+		r, err := contender.StartReady(ctx, c, config(fireInterval, lab))
 		if err != nil {
 			return err
 		}
-		err = fire(ctx, lab, fires, func(latency time.Duration) { results.add(latencyRow, c.name, latency.Seconds()) })
-		r.stop()
+		err = fire(ctx, lab, fires, func(latency time.Duration) { results.add(latencyRow, c.Name, latency.Seconds()) })
+		r.Stop()
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
+			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
 	return nil
@@ -92,7 +94,7 @@ func fire(ctx context.Context, lab *lab, fires int, took func(time.Duration)) er
 }
 
 func awaitRound(ctx context.Context, lab *lab, round string) (arrival, error) {
-	timeout := time.NewTimer(patience)
+	timeout := time.NewTimer(contender.Patience)
 	defer timeout.Stop()
 	for {
 		select {
@@ -101,7 +103,7 @@ func awaitRound(ctx context.Context, lab *lab, round string) (arrival, error) {
 				return a, nil
 			}
 		case <-timeout.C:
-			return arrival{}, fmt.Errorf("alert of round %s did not arrive within %s", round, patience)
+			return arrival{}, fmt.Errorf("alert of round %s did not arrive within %s", round, contender.Patience)
 		case <-ctx.Done():
 			return arrival{}, ctx.Err()
 		}
@@ -110,7 +112,7 @@ func awaitRound(ctx context.Context, lab *lab, round string) (arrival, error) {
 
 // measureIdle runs all contenders side by side: idle, they have the machine to
 // themselves, and what happens on it happens to all of them.
-func measureIdle(ctx context.Context, lab *lab, contenders []contender, s settings, results *results) error {
+func measureIdle(ctx context.Context, lab *lab, contenders []contender.Contender, s settings, results *results) error {
 	for range s.rounds {
 		var wg sync.WaitGroup
 		errs := make([]error, len(contenders))
@@ -125,50 +127,34 @@ func measureIdle(ctx context.Context, lab *lab, contenders []contender, s settin
 	return nil
 }
 
-func idle(ctx context.Context, lab *lab, c contender, s settings, results *results) error {
-	r, err := startReady(ctx, lab, c, scrapeInterval)
+func idle(ctx context.Context, lab *lab, c contender.Contender, s settings, results *results) error {
+	r, err := contender.StartReady(ctx, c, config(scrapeInterval, lab))
 	if err != nil {
 		return err
 	}
-	defer r.stop()
+	defer r.Stop()
 	if err := pause(ctx, s.settle); err != nil {
 		return err
 	}
-	rss, pss, err := r.memory()
+	rss, pss, err := r.Memory()
 	if err != nil {
 		return err
 	}
-	before, err := r.cpu()
+	before, err := r.CPU()
 	if err != nil {
 		return err
 	}
 	if err := pause(ctx, s.watch); err != nil {
 		return err
 	}
-	after, err := r.cpu()
+	after, err := r.CPU()
 	if err != nil {
 		return err
 	}
-	results.add(rssRow, c.name, rss)
-	results.add(pssRow, c.name, pss)
-	results.add(cpuRow, c.name, (after-before).Seconds()*float64(time.Minute)/float64(s.watch))
+	results.add(rssRow, c.Name, rss)
+	results.add(pssRow, c.Name, pss)
+	results.add(cpuRow, c.Name, (after-before).Seconds()*float64(time.Minute)/float64(s.watch))
 	return nil
-}
-
-func startReady(ctx context.Context, lab *lab, c contender, interval time.Duration) (*running, error) {
-	l, err := newLayout(interval, lab.target(), lab.webhook())
-	if err != nil {
-		return nil, err
-	}
-	r, err := start(ctx, c, l)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.awaitReady(ctx); err != nil {
-		r.stop()
-		return nil, err
-	}
-	return r, nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/sourcegraph/srcprom/bench/internal/contender"
 )
 
 // row is one line of the table.
@@ -32,10 +34,10 @@ type results struct {
 	values map[row]map[string][]float64
 }
 
-func newResults(contenders []contender) *results {
+func newResults(contenders []contender.Contender) *results {
 	r := &results{values: map[row]map[string][]float64{}}
 	for _, c := range contenders {
-		r.names = append(r.names, c.name)
+		r.names = append(r.names, c.Name)
 	}
 	return r
 }

@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/bench/internal/contender"
 )
 
 func TestResults_TableHasMediansAndRatios(t *testing.T) {
-	r := newResults([]contender{{name: "pair"}, {name: "srcprom"}})
+	r := newResults([]contender.Contender{{Name: "pair"}, {Name: "srcprom"}})
 	for _, ms := range []float64{0.3, 0.1, 0.2} {
 		r.add(readyRow, "pair", ms)
 		r.add(readyRow, "srcprom", ms/2)

@@ -1,4 +1,4 @@
-package main
+package contender
 
 import (
 	"os"
@@ -30,12 +30,12 @@ func TestKilobytes_OfALineThatIsMissingIsAnError(t *testing.T) {
 
 func TestRunning_ReadsMemoryAndCPUOfAProcess(t *testing.T) {
 	self := &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}}
-	r := &running{processes: []*process{self, self}}
+	r := &Running{processes: []*process{self, self}}
 
-	rss, pss, err := r.memory()
+	rss, pss, err := r.Memory()
 	require.NoError(t, err)
 	require.Greater(t, rss, 1e6)
 	require.Greater(t, pss, 1e6)
-	_, err = r.cpu()
+	_, err = r.CPU()
 	require.NoError(t, err)
 }

@@ -1,4 +1,4 @@
-package main
+package contender
 
 import (
 	"bytes"
@@ -16,12 +16,12 @@ import (
 	"time"
 )
 
-// patience bounds every wait for something that ought to happen.
-const patience = time.Minute
+// Patience bounds every wait for something that ought to happen.
+const Patience = time.Minute
 
-// running is one contender that has been started.
-type running struct {
-	layout    layout
+// Running is one contender that has been started.
+type Running struct {
+	layout    Layout
 	processes []*process
 }
 
@@ -33,19 +33,19 @@ type process struct {
 	exited  chan struct{}
 }
 
-// start starts all programs of a contender. They are stopped by stop, and in any
+// Start starts all programs of a contender. They are stopped by Stop, and in any
 // case when ctx is done.
-func start(ctx context.Context, c contender, l layout) (*running, error) {
-	r := &running{layout: l}
-	for _, p := range c.programs(c.binaries, l) {
+func Start(ctx context.Context, c Contender, l Layout) (*Running, error) {
+	r := &Running{layout: l}
+	for _, p := range c.programs(c.Binaries, l) {
 		child := &process{program: p, log: &bytes.Buffer{}, exited: make(chan struct{})}
 		child.cmd = exec.CommandContext(ctx, p.path, p.args...)
 		child.cmd.Dir = l.dir
 		child.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + l.dir}
 		child.cmd.Stdout, child.cmd.Stderr = child.log, child.log
 		if err := child.cmd.Start(); err != nil {
-			r.stop()
-			return nil, fmt.Errorf("start %s: %w", c.name, err)
+			r.Stop()
+			return nil, fmt.Errorf("start %s: %w", c.Name, err)
 		}
 		go func() {
 			defer close(child.exited)
@@ -56,8 +56,28 @@ func start(ctx context.Context, c contender, l layout) (*running, error) {
 	return r, nil
 }
 
-// stop ends all programs and removes their files.
-func (r *running) stop() {
+// StartReady starts a contender on a new layout and waits until it is ready.
+func StartReady(ctx context.Context, c Contender, config Config) (*Running, error) {
+	l, err := NewLayout(config)
+	if err != nil {
+		return nil, err
+	}
+	r, err := Start(ctx, c, l)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.AwaitReady(ctx); err != nil {
+		r.Stop()
+		return nil, err
+	}
+	return r, nil
+}
+
+// URL is the root of the process that scrapes and evaluates rules.
+func (r *Running) URL() string { return r.processes[0].program.url }
+
+// Stop ends all programs and removes their files.
+func (r *Running) Stop() {
 	for _, p := range r.processes {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
@@ -72,9 +92,9 @@ func (r *running) stop() {
 	r.layout.remove()
 }
 
-// awaitReady waits until every program answers 200 to /-/ready.
-func (r *running) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// AwaitReady waits until every program answers 200 to /-/ready.
+func (r *Running) AwaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	var wg sync.WaitGroup
 	errs := make([]error, len(r.processes))
@@ -113,9 +133,9 @@ func ready(ctx context.Context, url string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// memory is what all programs together take, in bytes: resident, and resident
+// Memory is what all programs together take, in bytes: resident, and resident
 // with shared pages divided among those who share them.
-func (r *running) memory() (rss, pss float64, err error) {
+func (r *Running) Memory() (rss, pss float64, err error) {
 	for _, p := range r.processes {
 		path := fmt.Sprintf("/proc/%d/smaps_rollup", p.cmd.Process.Pid)
 		text, readErr := os.ReadFile(path)
@@ -146,8 +166,8 @@ func kilobytes(text, key string) (float64, error) {
 	return 0, fmt.Errorf("no line %q", key)
 }
 
-// cpu is the CPU time that all programs together have used.
-func (r *running) cpu() (time.Duration, error) {
+// CPU is the CPU time that all programs together have used.
+func (r *Running) CPU() (time.Duration, error) {
 	var sum time.Duration
 	for _, p := range r.processes {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
