@@ -26,6 +26,7 @@ type pace struct {
 	interval time.Duration
 
 	driven   time.Time // when samples triggered an evaluation last
+	locked   bool      // they triggered the last one
 	regular  time.Time // when the last evaluation began that was no extra one
 	paid     time.Time // until when there have been enough evaluations for one in each interval
 	deadline time.Time // when the clock evaluates the group
@@ -54,8 +55,14 @@ func (p *pace) slack() time.Duration  { return min(p.interval/slackShare, mostSl
 func (p *pace) jitter() time.Duration { return min(p.interval/jitterShare, mostJitter) }
 func (p *pace) gap() time.Duration    { return p.interval / mostPerInterval }
 
-// free is from when on an evaluation is no extra one.
-func (p *pace) free() time.Time { return p.regular.Add(p.interval - p.jitter()) }
+// free is from when on an evaluation is no extra one. The first samples after one by
+// the clock bring none: with them the group takes up their rhythm.
+func (p *pace) free() time.Time {
+	if !p.locked {
+		return p.regular
+	}
+	return p.regular.Add(p.interval - p.jitter())
+}
 
 // sampled takes note of samples, and tells whether they are the first new ones.
 func (p *pace) sampled(by Trigger, newest, now time.Time) bool {
@@ -174,7 +181,7 @@ func (p *pace) due(at, now time.Time) due {
 // waited for, but not always: over time there is one evaluation in each interval.
 func (p *pace) count(d due, now time.Time) {
 	slack, wait := p.slack(), p.slack()
-	if d.trigger == TriggerClock {
+	if p.locked = d.trigger != TriggerClock; !p.locked {
 		wait, now = 0, p.scheduled(now)
 	} else {
 		p.driven = now

@@ -121,6 +121,7 @@ func (t *timing) committed(by Trigger, jobs []string, newest time.Time) {
 	now, newest := time.Now(), milli(newest)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.extras.committed(now)
 	for _, g := range t.any {
 		g.tell(by, newest, now)
 	}

@@ -195,7 +195,7 @@ func TestAfterScrape_ManyTargets(t *testing.T) {
 
 func TestAfterScrape_ExtraEvaluationsAreBoundedTogether(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, r *rhythm) {
-		const interval, groups, takes = 15 * time.Second, 60, 10 * time.Millisecond
+		const interval, intervals, groups, targets, takes = 15 * time.Second, 100, 20, 50, 10 * time.Millisecond
 		var written []string
 		for i := range groups {
 			expr := fmt.Sprintf(`sum(m{job="j"}) + %d`, i)
@@ -203,21 +203,21 @@ func TestAfterScrape_ExtraEvaluationsAreBoundedTogether(t *testing.T) {
 			r.slowDown(expr, takes)
 		}
 		r.apply(t, effective(t, "", ruleFile(interval, written...)))
-		for i := range 50 {
-			r.scrape(t, target{job: "j", instance: fmt.Sprint(i), offset: time.Duration(i) * interval / 50, every: interval})
+		for i := range targets {
+			r.scrape(t, target{job: "j", instance: fmt.Sprint(i), offset: time.Duration(i) * interval / targets, every: interval})
 		}
-		time.Sleep(20 * interval) // the burst is over
+		time.Sleep(10 * interval)
 		begin := time.Now()
-		time.Sleep(100 * interval)
+		time.Sleep(intervals * interval)
 		total := 0
 		for i := range groups {
 			n := len(r.of(fmt.Sprintf(`sum(m{job="j"}) + %d`, i), begin))
-			require.GreaterOrEqual(t, n, 99)
+			require.GreaterOrEqual(t, n, intervals-1)
 			total += n
 		}
-		extra := time.Duration(total-100*groups) * takes
-		require.Less(t, extra, 100*interval/extraShare+interval/10)
-		require.Greater(t, extra, 100*interval/extraShare/2, "what there may be is used")
+		extra := time.Duration(total-intervals*groups) * takes
+		allowed := intervals*interval/extraShare + intervals*targets*extraPerCommit
+		require.InDelta(t, allowed, extra, float64(allowed/5))
 	})
 }
 
