@@ -92,8 +92,8 @@ type alertJournal struct {
 
 	mu        sync.Mutex // guards what follows
 	known     map[model.Fingerprint]*knownAlert
-	collected map[model.Fingerprint]*alert.Alert // the provider has dropped them, the state has not
-	soonest   time.Time                          // no alert that has not ended yet, as far as is noted, ends before
+	collected map[model.Fingerprint]collectedAlert // the provider has dropped them, the state has not
+	soonest   time.Time                            // no alert that has not ended yet, as far as is noted, ends before
 }
 
 // knownAlert is an alert in the provider.
@@ -105,6 +105,12 @@ type knownAlert struct {
 	ended   bool         // whether the record says so
 }
 
+// collectedAlert is one that was in the provider.
+type collectedAlert struct {
+	alert  *alert.Alert
+	origin origin
+}
+
 func newAlertJournal(log *slog.Logger, s *state.State, silencer mem.AlertStoreCallback, hasRules bool, changed func()) *alertJournal {
 	return &alertJournal{
 		AlertStoreCallback: silencer,
@@ -113,7 +119,7 @@ func newAlertJournal(log *slog.Logger, s *state.State, silencer mem.AlertStoreCa
 		hasRules:           hasRules,
 		changed:            changed,
 		known:              map[model.Fingerprint]*knownAlert{},
-		collected:          map[model.Fingerprint]*alert.Alert{},
+		collected:          map[model.Fingerprint]collectedAlert{},
 	}
 }
 
@@ -123,18 +129,24 @@ func (j *alertJournal) PostStore(a *alert.Alert, existing bool) {
 	fp := a.Fingerprint()
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	collected := j.collected[fp]
 	delete(j.collected, fp)
 	k, ok := j.known[fp]
 	if !ok {
-		k = &knownAlert{}
+		k = &knownAlert{origin: collected.origin}
 		j.known[fp] = k
+	}
+	last := k.alert
+	if last == nil {
+		last = collected.alert
 	}
 	ended := a.Resolved()
 	if k.alert == nil || k.ended != ended || a.EndsAt.Before(k.alert.EndsAt) {
 		j.changed()
 	}
 	before := k.origin
-	k.alert, k.origin = a, j.from(k.origin, a)
+	k.alert, k.origin = a, j.from(before, a)
+	k.origin.Samples = before.Samples.with(k.origin.Samples, last, a, time.Now())
 	if !ended && (j.soonest.IsZero() || a.EndsAt.Before(j.soonest)) {
 		j.soonest = a.EndsAt
 	}
@@ -194,7 +206,7 @@ func (j *alertJournal) PostDelete(a *alert.Alert) {
 			j.writeLocked(fp, k, true)
 		}
 		delete(j.known, fp)
-		j.collected[fp] = a
+		j.collected[fp] = collectedAlert{a, k.origin}
 		j.changed()
 	}
 }
@@ -202,13 +214,17 @@ func (j *alertJournal) PostDelete(a *alert.Alert) {
 func (j *alertJournal) collectedAlert(fp model.Fingerprint) *alert.Alert {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.collected[fp]
+	return j.collected[fp].alert
 }
 
 func (j *alertJournal) collectedAlerts() map[model.Fingerprint]*alert.Alert {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return maps.Clone(j.collected)
+	alerts := make(map[model.Fingerprint]*alert.Alert, len(j.collected))
+	for fp, c := range j.collected {
+		alerts[fp] = c.alert
+	}
+	return alerts
 }
 
 // forget removes collected alerts from the state, unless they have come back.
@@ -216,7 +232,7 @@ func (j *alertJournal) forget(alerts map[model.Fingerprint]*alert.Alert) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for fp, a := range alerts {
-		if j.collected[fp] == a {
+		if c, ok := j.collected[fp]; ok && c.alert == a {
 			delete(j.collected, fp)
 			j.state.Delete(state.Alerts, fp.String())
 		}
@@ -265,13 +281,15 @@ func (j *alertJournal) noteEnds(now time.Time) {
 	}
 }
 
+// origin is where an alert comes from that is in the provider, or was and has
+// resolved since: its end may have to be told yet.
 func (j *alertJournal) origin(fp model.Fingerprint) origin {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if k, ok := j.known[fp]; ok {
 		return k.origin
 	}
-	return origin{}
+	return j.collected[fp].origin
 }
 
 // fingerprints are those of all alerts in the provider.

@@ -45,7 +45,7 @@ func BenchmarkRestore(b *testing.B) {
 	for batch := range slices.Chunk(ruleAlertsOf(many), handoffBatch) {
 		var all []handed
 		for _, a := range batch {
-			all = append(all, handed{a.Alert, sourceRule, a.Value})
+			all = append(all, handed{Alert: a.Alert, source: sourceRule, value: a.Value})
 		}
 		first.engine.intake.deliver(all)
 	}
@@ -200,7 +200,7 @@ func BenchmarkHandoff(b *testing.B) {
 		"durable, annotations change": func(a RuleAlert, round int) RuleAlert {
 			next := *a.Alert
 			next.Annotations = labels.FromStrings("summary", fmt.Sprint("Round ", round))
-			return RuleAlert{&next, a.Value}
+			return RuleAlert{Alert: &next, Value: a.Value}
 		},
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -211,7 +211,7 @@ func BenchmarkHandoff(b *testing.B) {
 					var all []handed
 					for _, a := range batch {
 						a = change(a, round)
-						all = append(all, handed{a.Alert, sourceRule, a.Value})
+						all = append(all, handed{Alert: a.Alert, source: sourceRule, value: a.Value})
 					}
 					h.engine.intake.deliver(all)
 				}

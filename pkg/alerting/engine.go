@@ -210,6 +210,7 @@ func (e *engine) newPipelines(features featurecontrol.Flagger, deps Deps) {
 		doubts:   newDoubts(),
 		failing:  failing,
 		sent:     newSendMetrics(deps.PrometheusRegisterer, failing),
+		endToEnd: newEndToEnd(deps.PrometheusRegisterer, e.origin),
 		patience: diskPatience,
 	}
 	e.pipelines.recoverIntents(context.Background())

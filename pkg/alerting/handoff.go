@@ -16,7 +16,8 @@ const handoffBatch = notifier.DefaultMaxBatchSize
 // handoff stands between who evaluates rules, who must never wait, and who takes
 // alerts, who may be slow. An alert that is given again while it waits takes the
 // place of what it was before: the latest state wins, the order stays, nothing is
-// dropped, and what waits is bounded by the number of alerts.
+// dropped, and what waits is bounded by the number of alerts. What is only said
+// again keeps the sample with which it was said first.
 type handoff struct {
 	deliver func([]handed)
 	waiting func() prometheus.Gauge // how many wait; nil when nobody wants to know
@@ -44,10 +45,12 @@ func (h *handoff) put(alerts []handed) bool {
 	if h.closed {
 		return false
 	}
+	now := time.Now()
 	for _, a := range alerts {
+		a.resolved = !a.EndsAt.IsZero() && !a.EndsAt.After(now)
 		key := string(a.Labels.Bytes(nil))
 		if place, ok := h.places[key]; ok {
-			h.queue[place] = a
+			h.queue[place] = a.inPlaceOf(h.queue[place])
 			continue
 		}
 		h.places[key] = len(h.queue)

@@ -127,8 +127,9 @@ func (c *chronicle) muting(stage notify.Stage) notify.Stage {
 }
 
 // emerging stands behind all stages that are common to the integrations. What was
-// stopped before and now comes through begins anew.
-func (c *chronicle) emerging(integrations []notify.Integration) notify.Stage {
+// stopped before and now comes through begins anew, and each integration is told
+// of that.
+func (c *chronicle) emerging(integrations []notify.Integration, emerged func(station, *alert.Alert)) notify.Stage {
 	return notify.StageFunc(func(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
 		d := c.begin(ctx, "", "")
 		for _, a := range alerts {
@@ -139,6 +140,7 @@ func (c *chronicle) emerging(integrations []notify.Integration) notify.Stage {
 			for i := range integrations {
 				s.integration = integrations[i].String()
 				c.memory.forget(s)
+				emerged(s, a)
 			}
 		}
 		return ctx, alerts, nil

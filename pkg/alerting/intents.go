@@ -140,6 +140,7 @@ func (d *decision) forHistory() *decision {
 // keepOnly forgets what is known of integrations that are gone.
 func (p *pipelines) keepOnly(existing map[integrationID]bool) {
 	p.failing.keep(existing)
+	p.endToEnd.keep(existing)
 	for _, id := range p.doubts.keep(existing) {
 		p.state.Delete(state.Intents, id.key())
 	}

@@ -3,6 +3,7 @@ package alerting
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -20,6 +21,8 @@ type legacy struct {
 	// told of yet. The provider may have dropped them: it does so with everything
 	// resolved, however recently.
 	resolved map[string]map[model.Fingerprint]*alert.Alert
+	// groups has, for each alert, the groups that it was in, by their flush.key.
+	groups map[model.Fingerprint][]string
 }
 
 // creation is the beginning of a group.
@@ -52,7 +55,7 @@ func routeKey(route *dispatch.Route) string {
 
 // legacy is that of a dispatcher after its stop; nil leaves nothing.
 func (d *dispatcher) legacy() *legacy {
-	l := &legacy{at: time.Now(), resolved: map[string]map[model.Fingerprint]*alert.Alert{}}
+	l := &legacy{at: time.Now(), resolved: map[string]map[model.Fingerprint]*alert.Alert{}, groups: map[model.Fingerprint][]string{}}
 	if d == nil {
 		return l
 	}
@@ -72,11 +75,19 @@ func (d *dispatcher) legacy() *legacy {
 		if l.resolved[f.key()] == nil {
 			l.resolved[f.key()] = map[model.Fingerprint]*alert.Alert{}
 		}
+		l.note(f.key(), group.Alerts)
 		for _, a := range d.unsettled(f, resolvedOf(group.Alerts)) {
 			l.resolved[f.key()][a.Fingerprint()] = a
 		}
 	}
 	return l
+}
+
+func (l *legacy) note(group string, alerts alert.AlertSlice) {
+	for _, a := range alerts {
+		fp := a.Fingerprint()
+		l.groups[fp] = append(l.groups[fp], group)
+	}
 }
 
 // waitEnd is when the group_wait of a group ends that was made after the given
@@ -101,6 +112,13 @@ func (l *legacy) had(f flush, a *alert.Alert) bool {
 	}
 	_, ok := l.resolved[f.key()][a.Fingerprint()]
 	return ok
+}
+
+// moved says whether an alert that has not changed since was in other groups only:
+// new routes alone have brought it to this one.
+func (l *legacy) moved(f flush, a *alert.Alert, changed time.Time) bool {
+	groups, known := l.groups[a.Fingerprint()]
+	return known && changed.Before(l.at) && !slices.Contains(groups, f.key())
 }
 
 // with adds to the alerts of the provider those that are owed and not among them.

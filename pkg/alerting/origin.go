@@ -28,6 +28,9 @@ type origin struct {
 	// RuleLabels are the labels as the rule made them, before external labels and
 	// relabelling; empty for other sources.
 	RuleLabels labels.Labels
+	// Samples are those that made it what it is; zero for other sources, and for what
+	// it was before the start.
+	Samples samples
 }
 
 // origin tells where an alert in the provider comes from.
@@ -48,21 +51,37 @@ type RuleAlert struct {
 	*notifier.Alert
 	// Value of the rule's expression when it was last evaluated.
 	Value float64
+	// Sampled is the timestamp of the newest sample that this evaluation saw. Zero
+	// means that it is not known.
+	Sampled time.Time
 }
 
 // handed is an alert on its way into the engine.
 type handed struct {
 	*notifier.Alert
-	source source
-	value  float64
+	source   source
+	value    float64
+	sampled  time.Time // zero: not known
+	resolved bool      // when it was handed over
 }
 
 func (h handed) origin(now time.Time) origin {
 	o := origin{Source: h.source, ReceivedAt: now}
 	if h.source == sourceRule {
 		o.Value, o.RuleLabels = h.value, h.Labels
+		s := sample{newest: h.sampled, handed: now}
+		o.Samples = samples{firing: s, resolved: s} // it is used for the one that it is
 	}
 	return o
+}
+
+// inPlaceOf is the alert with the sample of what it was before, which nobody has
+// taken yet, where it says the same.
+func (h handed) inPlaceOf(before handed) handed {
+	if h.resolved == before.resolved && h.StartsAt.Equal(before.StartsAt) && (!h.resolved || h.EndsAt.Equal(before.EndsAt)) {
+		h.sampled = before.sampled
+	}
+	return h
 }
 
 func handedBy(by source, alerts []*notifier.Alert) []handed {
@@ -89,7 +108,7 @@ func (m *Manager) SendHealth(alerts ...*notifier.Alert) { m.hand(handedBy(source
 func (m *Manager) SendRuleAlerts(alerts ...RuleAlert) {
 	all := make([]handed, len(alerts))
 	for i, a := range alerts {
-		all[i] = handed{Alert: a.Alert, source: sourceRule, value: a.Value}
+		all[i] = handed{Alert: a.Alert, source: sourceRule, value: a.Value, sampled: a.Sampled}
 	}
 	m.hand(all)
 }

@@ -34,6 +34,7 @@ type pipelines struct {
 	doubts   *doubts
 	failing  *failures
 	sent     *sendMetrics
+	endToEnd *endToEnd
 	patience time.Duration // with which a notification waits for a write
 }
 
@@ -59,7 +60,7 @@ func (p *pipelines) build(receivers map[string][]notify.Integration, way passage
 	for name, integrations := range receivers {
 		routing[name] = notify.MultiStage{
 			settle, inhibition, active, mute, silences,
-			p.history.emerging(integrations),
+			p.history.emerging(integrations, p.endToEnd.heldBack),
 			p.fanOut(name, integrations, way.wait),
 		}
 	}

@@ -50,7 +50,9 @@ type notification struct {
 	id        sendID
 	doubt     *decision // of what it repeats; nil where nothing was in doubt
 	alerts    []*alert.Alert
+	news      []news
 	attempts  int
+	accepted  time.Time     // by the receiver; zero until then
 	latency   time.Duration // of the last attempt
 	gaveUp    bool          // with the last attempt
 	unwritten bool          // it is counted as such
@@ -71,6 +73,7 @@ func (s *sender) Exec(ctx context.Context, l *slog.Logger, alerts ...*alert.Aler
 		s.abandon(n, err)
 		return ctx, nil, err
 	}
+	s.endToEnd.accepted(s.integration.Name(), n)
 	ctx, alerts, err = s.remember.Exec(ctx, l, alerts...)
 	s.settle(n)
 	s.written(ctx, n, s.flush(ctx))
@@ -99,6 +102,7 @@ func (s *sender) begin(ctx context.Context, alerts []*alert.Alert) *notification
 		unwanted.Outcome = client.OutcomeDeduplicated
 		s.history.unsent(&unwanted, s.integration, resolved)
 	}
+	n.news = s.endToEnd.begin(ctx, s.at, entryOf(s.notified, s.at.inLog(), d.GroupKey), n.alerts)
 	d.Reason, d.Begun = reason.String(), time.Now().UnixNano()
 	for _, a := range n.alerts {
 		d.Alerts = append(d.Alerts, s.history.decided(a))
@@ -114,6 +118,7 @@ func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool
 	retry, err = s.integration.Notify(ctx, alerts...)
 	n.latency = time.Since(begin)
 	if err == nil {
+		n.accepted = begin.Add(n.latency)
 		s.failing.ended(s.at)
 		return retry, nil
 	}

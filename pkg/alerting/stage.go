@@ -64,8 +64,16 @@ type flush struct {
 	before          *legacy       // what that had from the one before
 }
 
+// flushKey is that of the flush in the context of what it sends.
+type flushKey struct{}
+
 // key names what may not be sent twice at the same time.
 func (f flush) key() string { return f.receiver + "\xff" + f.group }
+
+// moved says whether new routes alone have brought an alert to the group.
+func (f flush) moved(a *alert.Alert, changed time.Time) bool {
+	return f.before != nil && f.before.moved(f, a, changed)
+}
 
 // send sends the alerts of a flush, and returns those that went through.
 func (s *stage) send(ctx context.Context, l *slog.Logger, f flush, alerts []*alert.Alert) ([]*alert.Alert, error) {
@@ -92,7 +100,7 @@ func (s *stage) send(ctx context.Context, l *slog.Logger, f flush, alerts []*ale
 		passed = f.withoutSettled(alerts, s.entries(live, f), timer.succeeded)
 	}
 	if len(passed) > 0 {
-		detached, release := s.detach(ctx)
+		detached, release := s.detach(context.WithValue(ctx, flushKey{}, f))
 		defer release()
 		_, passed, err = live.pipeline.Exec(detached, l, passed...)
 	}

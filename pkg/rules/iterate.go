@@ -102,7 +102,8 @@ func (t *timing) await(ctx context.Context, g *timed, up *rules.Group, end time.
 // run evaluates a group, and lets those follow that read it.
 func (t *timing) run(ctx context.Context, g *timed, it iteration, d due) {
 	begin := time.Now()
-	t.evaluate(withNewestSample(ctx, d.newest), it)
+	visible := it.at.Add(-it.group.QueryOffset())
+	t.evaluate(withNewestSample(ctx, earlier(d.newest, visible)), it)
 	now := time.Now()
 	turn := nextTurn(it.group, it.at)
 	t.metrics.evaluated(d)
@@ -117,7 +118,7 @@ func (t *timing) run(ctx context.Context, g *timed, it iteration, d due) {
 		t.extras.spend(now, now.Sub(begin))
 	}
 	for _, reader := range g.readers {
-		reader.tell(TriggerRules, it.at.Add(-it.group.QueryOffset()), now)
+		reader.tell(TriggerRules, visible, now)
 	}
 	for _, other := range g.below {
 		other.call()

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"context"
 	"time"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
@@ -27,18 +26,4 @@ const (
 // never blocks for long, and may be called before a configuration is applied.
 func (m *Manager) Committed(by Trigger, jobs []string, newest time.Time) {
 	m.timing.committed(by, jobs, newest)
-}
-
-type newestSampleKey struct{}
-
-func withNewestSample(ctx context.Context, newest time.Time) context.Context {
-	return context.WithValue(ctx, newestSampleKey{}, newest)
-}
-
-// NewestSample is the timestamp of the newest sample that was there for the
-// evaluation that a context belongs to, which is the one that [Deps.Notify] and
-// [Deps.QueryFunc] get. It is zero where none was known.
-func NewestSample(ctx context.Context) time.Time {
-	newest, _ := ctx.Value(newestSampleKey{}).(time.Time)
-	return newest
 }

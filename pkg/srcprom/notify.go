@@ -2,27 +2,31 @@ package srcprom
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/prometheus/notifier"
 	promrules "github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/util/strutil"
 
 	"github.com/sourcegraph/srcprom/pkg/alerting"
+	"github.com/sourcegraph/srcprom/pkg/rules"
 )
 
 // sendAlerts hands the alerts of rules over to alerting. It is SendAlerts of
-// Prometheus's package rules, which leaves the value of the expression out.
+// Prometheus's package rules, which leaves out the value of the expression, and which
+// samples it is made of.
 func sendAlerts(to *alerting.Manager, externalURL string) promrules.NotifyFunc {
-	return func(_ context.Context, expr string, alerts ...*promrules.Alert) {
+	return func(ctx context.Context, expr string, alerts ...*promrules.Alert) {
 		all := make([]alerting.RuleAlert, 0, len(alerts))
+		link, sampled := externalURL+strutil.TableLinkForExpression(expr), rules.NewestSample(ctx)
 		for _, a := range alerts {
-			all = append(all, ruleAlert(a, externalURL+strutil.TableLinkForExpression(expr)))
+			all = append(all, ruleAlert(a, link, sampled))
 		}
 		to.SendRuleAlerts(all...)
 	}
 }
 
-func ruleAlert(a *promrules.Alert, link string) alerting.RuleAlert {
+func ruleAlert(a *promrules.Alert, link string, sampled time.Time) alerting.RuleAlert {
 	end := a.ResolvedAt
 	if end.IsZero() {
 		end = a.ValidUntil
@@ -35,6 +39,7 @@ func ruleAlert(a *promrules.Alert, link string) alerting.RuleAlert {
 			Annotations:  a.Annotations,
 			GeneratorURL: link,
 		},
-		Value: a.Value,
+		Value:   a.Value,
+		Sampled: sampled,
 	}
 }
