@@ -553,3 +553,23 @@ func TestRestores_WaitForAllTargets(t *testing.T) {
 		require.Equal(t, 4, active)
 	})
 }
+
+func TestAfterScrape_ExternalLabelsThatChangeDelayNothing(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rhythm) {
+		file := [2]string{"r.yml", `groups: [{name: g, interval: 15s, rules: [{alert: A, expr: 'm{job="j"} > 0', annotations: {a: '{{ $externalLabels.x }}'}}]}]`}
+		r.apply(t, effective(t, "", file))
+		r.apply(t, effective(t, "global: {external_labels: {x: y}}", file))
+		up := time.Now().Add(2 * time.Minute)
+		r.scrape(t, target{job: "j", offset: 4 * time.Second, every: 15 * time.Second, value: func(at time.Time) float64 {
+			if at.Before(up) {
+				return 0
+			}
+			return 1
+		}})
+		time.Sleep(5 * time.Minute)
+		a, ok := r.active(t, "A")
+		require.True(t, ok)
+		require.Equal(t, "y", a.Annotations.Get("a"))
+		require.Less(t, a.FiredAt.Sub(up), 15*time.Second, "at the first sample")
+	})
+}
