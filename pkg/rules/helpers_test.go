@@ -68,12 +68,17 @@ func openDB(t testing.TB, dir string) *tsdb.DB {
 // newManager returns a manager over the database of a directory.
 func newManager(t testing.TB, dir string, edit func(*Options, *Deps)) *testManager {
 	t.Helper()
-	db := openDB(t, dir)
+	return newManagerOver(t, openDB(t, dir), edit)
+}
+
+// newManagerOver returns a manager over a database, which it closes in the end.
+func newManagerOver(t testing.TB, db *tsdb.DB, edit func(*Options, *Deps)) *testManager {
+	t.Helper()
 	t.Cleanup(func() { require.NoError(t, db.Close()) })
 	p := parser.NewParser(parser.Options{})
 	m := &testManager{
 		db:       db,
-		engine:   promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: p}),
+		engine:   promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: p, EnableAtModifier: true, EnableNegativeOffset: true}),
 		registry: prometheus.NewRegistry(),
 		features: features.NewRegistry(),
 	}
