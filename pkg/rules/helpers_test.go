@@ -54,8 +54,11 @@ type testManager struct {
 	features features.Collector
 	stop     func() // waits until Run has returned
 
+	closeDB func() // once
+
 	mu     sync.Mutex
 	alerts []rules.Alert // as they left, copied
+	sentAt []time.Time   // when each of them did
 }
 
 func openDB(t testing.TB, dir string) *tsdb.DB {
@@ -68,15 +71,21 @@ func openDB(t testing.TB, dir string) *tsdb.DB {
 // newManager returns a manager over the database of a directory.
 func newManager(t testing.TB, dir string, edit func(*Options, *Deps)) *testManager {
 	t.Helper()
-	db := openDB(t, dir)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return newManagerOver(t, openDB(t, dir), edit)
+}
+
+// newManagerOver returns a manager over a database, which it closes in the end.
+func newManagerOver(t testing.TB, db *tsdb.DB, edit func(*Options, *Deps)) *testManager {
+	t.Helper()
 	p := parser.NewParser(parser.Options{})
 	m := &testManager{
 		db:       db,
-		engine:   promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: p}),
+		engine:   promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: p, EnableAtModifier: true, EnableNegativeOffset: true}),
 		registry: prometheus.NewRegistry(),
 		features: features.NewRegistry(),
+		closeDB:  sync.OnceFunc(func() { require.NoError(t, db.Close()) }),
 	}
+	t.Cleanup(m.closeDB)
 	opts := DefaultOptions()
 	opts.ForGracePeriod, opts.ResendDelay = 0, 0
 	deps := Deps{
@@ -97,6 +106,7 @@ func (m *testManager) record(_ context.Context, _ string, alerts ...*rules.Alert
 	defer m.mu.Unlock()
 	for _, a := range alerts {
 		m.alerts = append(m.alerts, *a)
+		m.sentAt = append(m.sentAt, time.Now())
 	}
 }
 

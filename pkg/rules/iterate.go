@@ -41,7 +41,7 @@ func (t *timing) iterate(ctx context.Context, up *rules.Group, tick time.Time) {
 		if !ok {
 			return
 		}
-		t.run(ctx, g, iteration{up, d.at, time.Now()}, d)
+		t.run(ctx, g, iteration{up, d.at.Add(nudge(up)), time.Now()}, d)
 	}
 }
 
@@ -106,6 +106,9 @@ func (t *timing) run(ctx context.Context, g *timed, it iteration, d due) {
 	t.evaluate(withNewestSample(ctx, earlier(d.newest, visible)), it)
 	now := time.Now()
 	turn := nextTurn(it.group, it.at)
+	if !turn.IsZero() {
+		turn = turn.Add(-nudge(it.group))
+	}
 	t.metrics.evaluated(d)
 
 	t.mu.Lock()
@@ -124,6 +127,11 @@ func (t *timing) run(ctx context.Context, g *timed, it iteration, d due) {
 		other.call()
 	}
 }
+
+// nudge is what the engine's query offset of a group is longer by than it was
+// written, see group.nudged. An evaluation is that much later than the samples that
+// it is for: it would look before them else.
+func nudge(up *rules.Group) time.Duration { return up.QueryOffset() % time.Millisecond }
 
 // nextTurn is the first timestamp from which on an alert of a group begins to fire,
 // or is no longer kept firing, if all stays as it is; zero if there is none.

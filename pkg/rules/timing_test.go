@@ -21,8 +21,9 @@ import (
 
 // evaluation is one of a rule, as its expression was queried.
 type evaluation struct {
-	at    time.Time // its timestamp
+	at    time.Time // its timestamp, less the query offset
 	began time.Time
+	found int // elements of the result
 }
 
 // rhythm is a manager in virtual time, with targets that are scraped.
@@ -30,25 +31,27 @@ type rhythm struct {
 	*testManager
 	scraping sync.WaitGroup
 	end      context.Context
+	close    func() // ends it before the test does
 
 	mu    sync.Mutex
 	seen  map[string][]evaluation // by expression
 	takes map[string]time.Duration
 }
 
-func newRhythm(t *testing.T, edit func(*Options)) *rhythm {
+func newRhythm(t *testing.T, dir string, edit func(*Options)) *rhythm {
 	r := &rhythm{seen: map[string][]evaluation{}, takes: map[string]time.Duration{}}
 	ctx, stop := context.WithCancel(t.Context())
 	r.end = ctx
-	r.testManager = newManager(t, t.TempDir(), func(o *Options, d *Deps) {
+	r.testManager = newManager(t, dir, func(o *Options, d *Deps) {
 		query := d.QueryFunc
 		d.QueryFunc = func(ctx context.Context, expr string, at time.Time) (promql.Vector, error) {
+			began := time.Now()
+			time.Sleep(r.slow(expr)) // virtual: the rule is slow
+			result, err := query(ctx, expr, at)
 			r.mu.Lock()
-			r.seen[expr] = append(r.seen[expr], evaluation{at, time.Now()})
-			takes := r.takes[expr]
-			r.mu.Unlock()
-			time.Sleep(takes) // virtual: the rule is slow
-			return query(ctx, expr, at)
+			defer r.mu.Unlock()
+			r.seen[expr] = append(r.seen[expr], evaluation{at, began, len(result)})
+			return result, err
 		}
 		if edit != nil {
 			edit(o)
@@ -56,7 +59,19 @@ func newRhythm(t *testing.T, edit func(*Options)) *rhythm {
 	})
 	t.Cleanup(func() { stop(); r.scraping.Wait() })
 	r.start(t)
+	r.close = func() {
+		stop()
+		r.scraping.Wait()
+		r.stop()
+		r.closeDB()
+	}
 	return r
+}
+
+func (r *rhythm) slow(expr string) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.takes[expr]
 }
 
 func (r *rhythm) slowDown(expr string, takes time.Duration) {
@@ -134,7 +149,7 @@ func ruleFile(interval time.Duration, groups ...string) [2]string {
 // bubble runs a test in virtual time.
 func bubble(t *testing.T, edit func(*Options), f func(t *testing.T, r *rhythm)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(t, newRhythm(t, edit)) })
+	synctest.Test(t, func(t *testing.T) { f(t, newRhythm(t, t.TempDir(), edit)) })
 }
 
 const groupNames = 8
@@ -551,5 +566,25 @@ func TestRestores_WaitForAllTargets(t *testing.T) {
 			})
 		}
 		require.Equal(t, 4, active)
+	})
+}
+
+func TestAfterScrape_ExternalLabelsThatChangeDelayNothing(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rhythm) {
+		file := [2]string{"r.yml", `groups: [{name: g, interval: 15s, rules: [{alert: A, expr: 'm{job="j"} > 0', annotations: {a: '{{ $externalLabels.x }}'}}]}]`}
+		r.apply(t, effective(t, "", file))
+		r.apply(t, effective(t, "global: {external_labels: {x: y}}", file))
+		up := time.Now().Add(2 * time.Minute)
+		r.scrape(t, target{job: "j", offset: 4 * time.Second, every: 15 * time.Second, value: func(at time.Time) float64 {
+			if at.Before(up) {
+				return 0
+			}
+			return 1
+		}})
+		time.Sleep(5 * time.Minute)
+		a, ok := r.active(t, "A")
+		require.True(t, ok)
+		require.Equal(t, "y", a.Annotations.Get("a"))
+		require.Less(t, a.FiredAt.Sub(up), 15*time.Second, "at the first sample")
 	})
 }
