@@ -588,3 +588,29 @@ func TestAfterScrape_ExternalLabelsThatChangeDelayNothing(t *testing.T) {
 		require.Less(t, a.FiredAt.Sub(up), 15*time.Second, "at the first sample")
 	})
 }
+
+func TestAfterScrape_ChainIsOneMomentByTheClockToo(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rhythm) {
+		const interval = 15 * time.Second
+		r.apply(t, effective(t, "", ruleFile(interval,
+			`third {record: c, expr: 'b + 1'}`, `first {record: a, expr: 'm{job="j"}'}`, `second {record: b, expr: 'a + 1'}`)))
+		begin := time.Now()
+		r.scrape(t, target{job: "j", offset: 4 * time.Second, every: interval, takes: 3 * time.Millisecond, jitter: time.Second, down: func(at time.Time) bool {
+			return at.Sub(begin)/(4*time.Minute)%2 == 1
+		}})
+		time.Sleep(3 * interval)
+		since := time.Now()
+		time.Sleep(time.Hour)
+		first := stamps(r.of(`m{job="j"}`, since))
+		require.Equal(t, first, stamps(r.of(`a + 1`, since)))
+		require.Equal(t, first, stamps(r.of(`b + 1`, since)))
+	})
+}
+
+func stamps(all []evaluation) []time.Time {
+	var at []time.Time
+	for _, e := range all {
+		at = append(at, e.at)
+	}
+	return at
+}
