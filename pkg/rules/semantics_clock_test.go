@@ -98,8 +98,11 @@ func TestClock_IsAsUpstreamToTheLetter(t *testing.T) {
 		}
 		require.Positive(t, r.counter(t, "prometheus_rule_group_iterations_missed_total", "r.yml;g"))
 		for _, lbls := range [][]string{
-			{"__name__", "r"}, {"__name__", "s"}, {"__name__", "ALERTS", "alertname", "A", "alertstate", "pending"},
-			{"__name__", "ALERTS", "alertname", "A", "alertstate", "firing"}, {"__name__", "ALERTS_FOR_STATE", "alertname", "A"},
+			{"__name__", "r"},
+			{"__name__", "s"},
+			{"__name__", "ALERTS", "alertname", "A", "alertstate", "pending"},
+			{"__name__", "ALERTS", "alertname", "A", "alertstate", "firing"},
+			{"__name__", "ALERTS_FOR_STATE", "alertname", "A"},
 		} {
 			require.Equal(t, ref.stored(t, lbls...), r.stored(t, lbls...), "%s", lbls)
 			require.Greater(t, len(r.stored(t, lbls...)), 10)
@@ -116,7 +119,7 @@ func TestAfterScrape_MissedEvaluationsCountAsUpstream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, nil, func(t *testing.T, r *rhythm) {
-				ref := withReference(t, r, interval, 3*time.Hour, map[string][]time.Duration{slow: {0, takes, 0}}, `g {record: r, expr: '`+slow+`'}`)
+				ref := withReference(t, r, interval, 90*time.Minute, map[string][]time.Duration{slow: {0, takes, 0}}, `g {record: r, expr: '`+slow+`'}`)
 				for _, name := range iterations {
 					want, got := ref.counter(t, name, "r.yml;g"), r.counter(t, name, "r.yml;g")
 					require.InDelta(t, want, got, slowAfter, "%s: the clock takes over after so many", name)
