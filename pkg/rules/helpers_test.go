@@ -63,7 +63,9 @@ type testManager struct {
 
 func openDB(t testing.TB, dir string) *tsdb.DB {
 	t.Helper()
-	db, err := tsdb.Open(dir, slog.New(slog.DiscardHandler), nil, tsdb.DefaultOptions(), nil)
+	opts := tsdb.DefaultOptions()
+	opts.BlockReloadInterval = time.Hour // of virtual time, of which tests take a lot
+	db, err := tsdb.Open(dir, slog.New(slog.DiscardHandler), nil, opts, nil)
 	require.NoError(t, err)
 	return db
 }

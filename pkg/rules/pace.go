@@ -81,6 +81,9 @@ func (p *pace) sampled(by Trigger, newest, now time.Time) bool {
 // waiting for groups that it reads.
 func (p *pace) next(now time.Time, others bool, extras *extras) time.Time {
 	if !p.dirty {
+		if others {
+			return p.deadline.Add(settle)
+		}
 		return p.deadline
 	}
 	ready := p.ready(now)
@@ -105,6 +108,9 @@ func (p *pace) ready(now time.Time) time.Time {
 	ready := later(p.since, p.driven.Add(p.gap()))
 	if p.by != TriggerRules { // those have been waited for, see timing.waits
 		ready = later(ready, p.since.Add(settle))
+	}
+	if milli(p.at).Equal(milli(now)) {
+		ready = later(ready, now.Add(time.Millisecond)) // storages take one sample for each
 	}
 	if stamp := p.stamp(now); p.turnsAfter(stamp) {
 		ready = later(ready, now.Add(p.turn.Sub(now)))

@@ -69,8 +69,14 @@ func follow(series []point, at time.Time, v float64, is, was bool) []point {
 func TestAlerts_LiveAsSpecified(t *testing.T) {
 	const interval = 15 * time.Second
 	holds := []struct{ hold, keep time.Duration }{
-		{0, 0}, {0, 40 * time.Second}, {time.Millisecond, time.Millisecond}, {interval, interval}, {20 * time.Second, 0},
-		{time.Minute, time.Minute}, {61 * time.Second, 0}, {50 * time.Second, 5 * time.Minute},
+		{0, 0},
+		{0, 40 * time.Second},
+		{time.Millisecond, time.Millisecond},
+		{interval, interval},
+		{20 * time.Second, 0},
+		{time.Minute, time.Minute},
+		{61 * time.Second, 0},
+		{50 * time.Second, 5 * time.Minute},
 	}
 	for name, concurrent := range map[string]bool{"one after another": false, "concurrently": true} {
 		t.Run(name, func(t *testing.T) {

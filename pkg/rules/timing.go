@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -174,13 +175,25 @@ func (g *timed) call() {
 
 // othersFirst tells whether a group that this one reads is about to be evaluated.
 func (g *timed) othersFirst(now time.Time) bool {
-	mine := g.ready(now)
-	for _, a := range g.above {
-		if a.running || a.waiting && a.dirty && !a.byClock() && !later(a.ready(now), a.retry).After(mine) {
-			return true
-		}
+	return slices.ContainsFunc(g.above, func(a *timed) bool {
+		return a.running || a.waiting && !a.byClock() && a.before(g, now)
+	})
+}
+
+// before tells whether a group becomes due no later than another does, as far as the
+// samples are concerned if that one has new ones.
+func (g *timed) before(other *timed, now time.Time) bool {
+	at, otherAt := g.deadline, other.deadline
+	switch {
+	case g.dirty:
+		at = later(g.ready(now), g.retry)
+	case other.dirty:
+		return false
 	}
-	return false
+	if other.dirty {
+		otherAt = other.ready(now)
+	}
+	return !at.After(otherAt)
 }
 
 // link tells each group of those that read it.

@@ -32,6 +32,7 @@ type rhythm struct {
 	scraping sync.WaitGroup
 	end      context.Context
 	close    func() // ends it before the test does
+	bare     bool   // nothing is stored, nor found: only when evaluations take place matters
 
 	mu    sync.Mutex
 	seen  map[string][]evaluation // by expression
@@ -47,7 +48,11 @@ func newRhythm(t *testing.T, dir string, edit func(*Options)) *rhythm {
 		d.QueryFunc = func(ctx context.Context, expr string, at time.Time) (promql.Vector, error) {
 			began := time.Now()
 			time.Sleep(r.slow(expr)) // virtual: the rule is slow
-			result, err := query(ctx, expr, at)
+			var result promql.Vector
+			var err error
+			if !r.bare {
+				result, err = query(ctx, expr, at)
+			}
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.seen[expr] = append(r.seen[expr], evaluation{at, began, len(result)})
@@ -132,7 +137,9 @@ func (r *rhythm) scrapeOnce(t *testing.T, to target) {
 		v = to.value(at)
 	}
 	time.Sleep(to.takes)
-	r.append(t, at, v, "__name__", "m", "job", to.job, "instance", to.instance)
+	if !r.bare {
+		r.append(t, at, v, "__name__", "m", "job", to.job, "instance", to.instance)
+	}
 	r.Committed(TriggerScrape, []string{to.job}, at)
 }
 
@@ -307,7 +314,7 @@ func TestAfterScrape_AtLeastOncePerInterval(t *testing.T) {
 	for _, every := range []time.Duration{7 * time.Second, 15500 * time.Millisecond, 16 * time.Second, 20 * time.Second, time.Minute} {
 		t.Run(every.String(), func(t *testing.T) {
 			bubble(t, nil, func(t *testing.T, r *rhythm) {
-				const interval, intervals = 15 * time.Second, 1000
+				const interval, intervals = 15 * time.Second, 400
 				r.apply(t, effective(t, "", ruleFile(interval, `g {record: r, expr: 'm{job="j"}'}`)))
 				r.scrape(t, target{job: "j", offset: 4 * time.Second, every: every, takes: time.Millisecond})
 				time.Sleep(2 * interval)
@@ -351,7 +358,7 @@ func TestAfterScrape_ForIsNotMissedByAHair(t *testing.T) {
 		r.scrape(t, target{job: "j", offset: 4 * time.Second, every: interval, jitter: 40 * time.Millisecond, value: func(at time.Time) float64 {
 			return float64(phase(at) % 2)
 		}})
-		time.Sleep(20 * time.Hour)
+		time.Sleep(5 * time.Hour)
 		r.testManager.mu.Lock()
 		defer r.testManager.mu.Unlock()
 		fired := 0
@@ -365,7 +372,7 @@ func TestAfterScrape_ForIsNotMissedByAHair(t *testing.T) {
 			require.Less(t, a.ResolvedAt.Sub(a.KeepFiringSince), hold+50*time.Millisecond)
 			require.GreaterOrEqual(t, a.ResolvedAt.Sub(a.KeepFiringSince), hold)
 		}
-		require.Greater(t, fired, 100)
+		require.Greater(t, fired, 25)
 	})
 }
 
@@ -391,12 +398,12 @@ func TestAfterScrape_NothingWaitsForIt(t *testing.T) {
 			{"external labels", [2]string{"r.yml", `groups: [{name: g, rules: [{alert: r, expr: m, annotations: {a: '{{ .ExternalLabels.x }}'}}]}]`}, "global: {evaluation_interval: 40m, external_labels: {x: y}}"},
 			{"default offset", [2]string{"r.yml", `groups: [{name: g, rules: [{alert: r, expr: m, annotations: {a: '{{ .ExternalLabels.x }}'}}]}]`}, "global: {evaluation_interval: 40m, rule_query_offset: 1ms, external_labels: {x: y}}"},
 		}
-		r.scrape(t, target{job: "j", offset: 4 * time.Second, every: time.Minute})
+		r.scrape(t, target{job: "j", offset: 4 * time.Second, every: 10 * time.Minute})
 		for _, v := range variants {
 			begin := time.Now()
 			r.apply(t, effective(t, v.prom, v.file))
 			require.Zero(t, time.Since(begin), v.name)
-			time.Sleep(5*interval + 10*time.Minute) // some wait for the engine's tick, others here
+			time.Sleep(3*interval + 10*time.Minute) // some wait for the engine's tick, others here
 		}
 		begin := time.Now()
 		r.stop()
@@ -587,4 +594,30 @@ func TestAfterScrape_ExternalLabelsThatChangeDelayNothing(t *testing.T) {
 		require.Equal(t, "y", a.Annotations.Get("a"))
 		require.Less(t, a.FiredAt.Sub(up), 15*time.Second, "at the first sample")
 	})
+}
+
+func TestAfterScrape_ChainIsOneMomentByTheClockToo(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rhythm) {
+		const interval = 15 * time.Second
+		r.apply(t, effective(t, "", ruleFile(interval,
+			`third {record: c, expr: 'b + 1'}`, `first {record: a, expr: 'm{job="j"}'}`, `second {record: b, expr: 'a + 1'}`)))
+		begin := time.Now()
+		r.scrape(t, target{job: "j", offset: 4 * time.Second, every: interval, takes: 3 * time.Millisecond, jitter: time.Second, down: func(at time.Time) bool {
+			return at.Sub(begin)/(4*time.Minute)%2 == 1
+		}})
+		time.Sleep(3 * interval)
+		since := time.Now()
+		time.Sleep(time.Hour)
+		first := stamps(r.of(`m{job="j"}`, since))
+		require.Equal(t, first, stamps(r.of(`a + 1`, since)))
+		require.Equal(t, first, stamps(r.of(`b + 1`, since)))
+	})
+}
+
+func stamps(all []evaluation) []time.Time {
+	var at []time.Time
+	for _, e := range all {
+		at = append(at, e.at)
+	}
+	return at
 }
