@@ -353,6 +353,9 @@ receivers:
 				require.Len(t, n.notifications(), 2)
 				h.requireMeasured(2, time.Second)
 				h.apply(effective(t, fmt.Sprintf(tree, next.routes, next.integrations)))
+				n.at(time.Hour + 100*time.Millisecond) // before anybody is told
+				more := strings.TrimPrefix(next.routes+", {receiver: team, matchers: ['n=\"c\"']}", ", ")
+				h.apply(effective(t, fmt.Sprintf(tree, more, next.integrations)))
 				n.at(2 * time.Hour)
 				require.Greater(t, len(n.notifications()), 2, "somebody is told anew")
 				h.requireMeasured(2, time.Second)

@@ -21,7 +21,8 @@ type legacy struct {
 	// told of yet. The provider may have dropped them: it does so with everything
 	// resolved, however recently.
 	resolved map[string]map[model.Fingerprint]*alert.Alert
-	// groups has, for each alert, the groups that it was in, by their flush.key.
+	// groups has, for each alert, the groups that it was in when it changed last, by
+	// their flush.key, as far as dispatchers remember.
 	groups map[model.Fingerprint][]string
 }
 
@@ -75,7 +76,7 @@ func (d *dispatcher) legacy() *legacy {
 		if l.resolved[f.key()] == nil {
 			l.resolved[f.key()] = map[model.Fingerprint]*alert.Alert{}
 		}
-		l.note(f.key(), group.Alerts)
+		l.note(f.key(), group.Alerts, d.before)
 		for _, a := range d.unsettled(f, resolvedOf(group.Alerts)) {
 			l.resolved[f.key()][a.Fingerprint()] = a
 		}
@@ -83,9 +84,18 @@ func (d *dispatcher) legacy() *legacy {
 	return l
 }
 
-func (l *legacy) note(group string, alerts alert.AlertSlice) {
+// note takes note of the alerts of a group. Those that have not changed since the
+// dispatcher before was stopped are where that one had them.
+func (l *legacy) note(group string, alerts alert.AlertSlice, before *legacy) {
 	for _, a := range alerts {
-		fp := a.Fingerprint()
+		fp, changed := a.Fingerprint(), a.StartsAt
+		if a.Resolved() {
+			changed = a.EndsAt
+		}
+		if had := before.groups[fp]; had != nil && changed.Before(before.at) {
+			l.groups[fp] = had
+			continue
+		}
 		l.groups[fp] = append(l.groups[fp], group)
 	}
 }

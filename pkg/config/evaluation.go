@@ -46,11 +46,12 @@ func withoutEvaluation(errs []error) (rest []error, written bool) {
 // evaluationOf reads the field alone of the groups of a rule document, by their
 // names; of those that have it. It is nil where none has.
 func evaluationOf(text string) (map[string]string, error) {
+	type ruleGroup struct { // its name is told to users where a key is there twice
+		Name       string    `yaml:"name"`
+		Evaluation yaml.Node `yaml:"evaluation"`
+	}
 	var written struct {
-		Groups []struct {
-			Name       string    `yaml:"name"`
-			Evaluation yaml.Node `yaml:"evaluation"`
-		} `yaml:"groups"`
+		Groups []ruleGroup `yaml:"groups"`
 	}
 	if err := yaml.Unmarshal([]byte(text), &written); err != nil {
 		return nil, err

@@ -222,8 +222,8 @@ func FuzzLoadRules_GroupsAreTheSameWithEvaluation(f *testing.F) {
 		require.NoError(t, err, "%s", with)
 		require.Equal(t, want.RuleFiles[0].Groups, got.RuleFiles[0].Groups, "%s", with)
 		require.Equal(t, names(want.SetAside), names(got.SetAside))
-		for name, value := range got.RuleFiles[0].Evaluation {
-			require.Equal(t, said[name], value)
+		for _, group := range got.RuleFiles[0].Groups {
+			require.Equal(t, said[group.Name], got.RuleFiles[0].Evaluation[group.Name], "of %q in %s", group.Name, with)
 		}
 	})
 }

@@ -7,19 +7,22 @@ const (
 	// take, as one in so many: nobody notices it.
 	extraShare = 2000
 	// extraPerCommit is how long they may take in addition for each commit of samples,
-	// which costs about twenty times as much from scrape to storage: so they grow with
-	// what the server does anyway, and not beyond a tenth of it.
+	// about a twentieth of what that costs from scrape to storage: so they grow with
+	// what the server does anyway. But commits are worth no more than one in
+	// extraMostShare of the time of one CPU: pushes may be many and small.
 	extraPerCommit = 50 * time.Microsecond
-	// mostSaved is how much of that may be saved up.
-	mostSaved = 100 * time.Millisecond
+	extraMostShare = 100
+	// extraMostSaved is how much of that may be saved up, and how much may be owed.
+	extraMostSaved = 100 * time.Millisecond
 )
 
 // extras bounds what evaluations cost over all groups that come before the interval
 // of their group is over: as long as targets are scraped one after another, each of
 // them would bring one.
 type extras struct {
-	saved time.Duration // negative when too much has been spent
-	at    time.Time     // when it was reckoned last
+	saved  time.Duration // negative when too much has been spent
+	at     time.Time     // when it was reckoned last
+	commit time.Time     // when the last commit was
 }
 
 // left tells whether there may be one more.
@@ -29,15 +32,21 @@ func (e *extras) left(now time.Time) bool {
 }
 
 // committed counts a commit of samples.
-func (e *extras) committed(now time.Time) { e.save(now, extraPerCommit) }
+func (e *extras) committed(now time.Time) {
+	e.save(now, min(extraPerCommit, now.Sub(e.commit)/extraMostShare))
+	e.commit = now
+}
 
-// spend counts one that has taken so long.
-func (e *extras) spend(now time.Time, took time.Duration) { e.save(now, -took) }
+// spend counts one that takes so long, as far as is known. What takes very long
+// waits for others most of the time.
+func (e *extras) spend(now time.Time, takes time.Duration) {
+	e.save(now, -min(takes, extraMostSaved))
+}
 
 func (e *extras) save(now time.Time, more time.Duration) {
 	if !e.at.IsZero() {
 		more += now.Sub(e.at) / extraShare
 	}
 	e.at = now
-	e.saved = min(e.saved+more, mostSaved)
+	e.saved = max(-extraMostSaved, min(e.saved+more, extraMostSaved))
 }

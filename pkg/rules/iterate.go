@@ -22,33 +22,32 @@ type iteration struct {
 // engine's. A group that is evaluated after scrapes waits here for them until the
 // next tick, unless the engine is about to stop it.
 func (t *timing) iterate(ctx context.Context, up *rules.Group, tick time.Time) {
-	end := time.Now().Add(min(time.Until(tick.Add(up.Interval())), up.Interval()))
-	g, d := t.enter(up, tick)
+	w, d := t.enter(up, tick)
+	if w == nil {
+		return
+	}
+	defer w.timer.Stop()
 	if d != nil {
 		seen := time.Now()
 		if data := d.at.Add(-up.QueryOffset()); data.Before(seen) {
 			seen = data
 		}
-		t.run(ctx, g, iteration{up, d.at, seen}, *d)
+		t.run(ctx, w.g, iteration{up, d.at, seen}, *d)
 	}
-	if g == nil {
-		return
-	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for {
-		d, ok := t.await(ctx, g, up, end, timer)
+		d, ok := w.await(ctx)
 		if !ok {
 			return
 		}
-		t.run(ctx, g, iteration{up, d.at.Add(nudge(up)), time.Now()}, d)
+		t.run(ctx, w.g, iteration{up, d.at.Add(nudge(up)), time.Now()}, d)
+		w.release()
 	}
 }
 
-// enter tells which group it is, nil if it must not wait, and the evaluation that
-// the tick is for, nil if there is none: a group is evaluated at a tick when it goes
-// by the clock, and when the engine has just made it.
-func (t *timing) enter(up *rules.Group, tick time.Time) (*timed, *due) {
+// enter is the beginning of a wait, nil for a group that is leaving, and the
+// evaluation that the tick is for, nil if there is none: a group is evaluated at a
+// tick when it goes by the clock, and when the engine has just made it.
+func (t *timing) enter(up *rules.Group, tick time.Time) (*wait, *due) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := rules.GroupKey(up.File(), up.Name())
@@ -56,54 +55,26 @@ func (t *timing) enter(up *rules.Group, tick time.Time) (*timed, *due) {
 	if t.stopped || g == nil || t.leaving[key] && g.group == up {
 		return nil, nil
 	}
-	isNew := g.group != up
-	g.group = up
-	if !isNew && !g.byClock() {
-		return g, nil
+	now, isNew := time.Now(), g.group != up
+	if isNew {
+		g.group, g.firstTick = up, now
 	}
-	now := time.Now()
+	w := &wait{timing: t, g: g, up: up, end: g.nextTick(now), timer: time.NewTimer(0)}
+	if !isNew && !g.byClock() {
+		return w, nil
+	}
 	if g.asked != config.EvaluationClock && !tick.After(g.at) {
 		tick = milli(now) // samples have triggered an evaluation since
 	}
 	g.running = true
 	d := g.tick(tick, now)
-	return g, &d
-}
-
-// await waits until the group is due. It is not when the tick is over, or when the
-// group belongs to the engine.
-func (t *timing) await(ctx context.Context, g *timed, up *rules.Group, end time.Time, timer *time.Timer) (due, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	defer func() { g.waiting = false }()
-	for !t.stopped && g.group == up && !t.leaving[g.key] && !g.byClock() && ctx.Err() == nil {
-		now := time.Now()
-		next := g.next(now, g.othersFirst(now), &t.extras)
-		if !next.After(now) {
-			g.running = true
-			return g.begin(now), true
-		}
-		if !now.Before(end) {
-			break
-		}
-		g.waiting = true
-		t.mu.Unlock()
-		timer.Reset(earlier(next, end).Sub(now))
-		select {
-		case <-ctx.Done():
-		case <-g.wake:
-		case <-timer.C:
-		}
-		t.mu.Lock()
-	}
-	return due{}, false
+	return w, &d
 }
 
 // run evaluates a group, and lets those follow that read it.
 func (t *timing) run(ctx context.Context, g *timed, it iteration, d due) {
 	begin := time.Now()
-	visible := it.at.Add(-it.group.QueryOffset())
-	t.evaluate(withNewestSample(ctx, earlier(d.newest, visible)), it)
+	t.evaluate(withNewestSample(ctx, d.newest), it)
 	now := time.Now()
 	turn := nextTurn(it.group, it.at)
 	if !turn.IsZero() {
@@ -116,12 +87,10 @@ func (t *timing) run(ctx context.Context, g *timed, it iteration, d due) {
 	g.running = false
 	g.turn, g.last = turn, d
 	g.counts[d.trigger]++
-	g.took(now.Sub(begin), g.interval)
-	if d.extra {
-		t.extras.spend(now, now.Sub(begin))
-	}
+	g.cost = now.Sub(begin)
+	g.took(g.cost, g.interval)
 	for _, reader := range g.readers {
-		reader.tell(TriggerRules, visible, now)
+		reader.tell(TriggerRules, it.at.Add(-it.group.QueryOffset()), now)
 	}
 	for _, other := range g.below {
 		other.call()

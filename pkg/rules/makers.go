@@ -32,7 +32,8 @@ func (m makers[T]) of(in input) (_ []T, alone bool) {
 	case name.Type != labels.MatchEqual:
 		return matching(m.recorded, name), false
 	case name.Value == "ALERTS" || name.Value == "ALERTS_FOR_STATE":
-		return m.alertsOf(in.matcher(labels.AlertName)), true
+		found := m.alertsOf(in.matcher(labels.AlertName))
+		return found, len(found) > 0
 	default:
 		found := m.recorded[name.Value]
 		return found, len(found) > 0

@@ -52,10 +52,8 @@ func DefaultOptions() Options {
 // Validate reports every problem at once.
 func (o Options) Validate() error {
 	var errs []error
-	switch o.Evaluation {
-	case "", config.EvaluationAfterScrape, config.EvaluationClock:
-	default:
-		errs = append(errs, fmt.Errorf("Evaluation is %q: it must be %q or %q", o.Evaluation, config.EvaluationAfterScrape, config.EvaluationClock))
+	if err := checkEvaluation(o.Evaluation); err != nil {
+		errs = append(errs, err)
 	}
 	for _, d := range []struct {
 		field string
@@ -74,4 +72,14 @@ func (o Options) Validate() error {
 		errs = append(errs, fmt.Errorf("MaxConcurrentEvals is %d: it must be positive", o.MaxConcurrentEvals))
 	}
 	return errors.Join(errs...)
+}
+
+// checkEvaluation takes what Options.Evaluation may be.
+func checkEvaluation(evaluation string) error {
+	switch evaluation {
+	case "", config.EvaluationAfterScrape, config.EvaluationClock:
+		return nil
+	default:
+		return fmt.Errorf("evaluation is %q: it must be %q or %q", evaluation, config.EvaluationAfterScrape, config.EvaluationClock)
+	}
 }

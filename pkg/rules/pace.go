@@ -24,13 +24,15 @@ const (
 // those of samples.
 type pace struct {
 	interval time.Duration
+	offset   time.Duration // the query offset; groups that have one go by the clock
 
 	driven   time.Time // when samples triggered an evaluation last
 	locked   bool      // they triggered the last one
 	regular  time.Time // when the last evaluation began that was no extra one
 	paid     time.Time // until when there have been enough evaluations for one in each interval
 	deadline time.Time // when the clock evaluates the group
-	retry    time.Time // when it is looked again whether there may be an extra evaluation
+	refused  bool      // there may be no extra evaluation for what is new
+	retry    time.Time // when that is looked at again
 	at       time.Time // timestamp of the last evaluation
 	turn     time.Time // timestamp from which on an alert fires, or fires no longer, if all stays as it is; zero for none
 
@@ -46,7 +48,7 @@ type due struct {
 	at      time.Time // its timestamp
 	trigger Trigger
 	extra   bool
-	newest  time.Time     // timestamp of the newest sample; zero before there was one
+	newest  time.Time     // timestamp of the newest sample that it can see, at most; zero before there was one
 	age     time.Duration // of that sample
 	waited  time.Duration // how long the first sample has that is new to it; negative for none
 }
@@ -64,49 +66,66 @@ func (p *pace) free() time.Time {
 	return p.regular.Add(p.interval - p.jitter())
 }
 
-// sampled takes note of samples, and tells whether they are the first new ones.
+// sampled takes note of samples, and tells whether that may make the group due
+// earlier.
 func (p *pace) sampled(by Trigger, newest, now time.Time) bool {
+	newest = earlier(newest, milli(now)) // the clock of who has sent it may be ahead
 	p.newest = later(p.newest, newest)
 	if p.dirty {
-		return false
+		return p.resumed(by, now)
 	}
 	p.dirty, p.by, p.since, p.first = true, by, now, newest
-	if !newest.After(p.at) || newest.After(now) {
+	if !newest.After(p.at) {
 		p.first = now // how late it was is not for the group to answer for
 	}
 	return true
 }
 
-// next is when the group is due, as far as is known now. others says that it is worth
-// waiting for groups that it reads.
-func (p *pace) next(now time.Time, others bool, extras *extras) time.Time {
-	if !p.dirty {
-		if others {
-			return p.deadline.Add(settle)
-		}
+// resumed makes samples that need no extra evaluation count for those that were
+// refused one.
+func (p *pace) resumed(by Trigger, now time.Time) bool {
+	if !p.refused || now.Before(p.free()) {
+		return false
+	}
+	p.refused, p.by, p.since = false, by, now
+	return true
+}
+
+// soonest is when the group is due, as far as is known now.
+func (p *pace) soonest(now time.Time) time.Time {
+	switch {
+	case !p.dirty:
 		return p.deadline
-	}
-	ready := p.ready(now)
-	if others {
-		ready = later(ready, p.since.Add(p.slack()))
-	}
-	switch free := p.free(); {
-	case ready.After(now), !now.Before(free):
-		return earlier(ready, p.deadline)
-	case p.retry.After(now):
-		return earlier(earlier(p.retry, free), p.deadline)
-	case extras.left(now):
-		return ready
+	case p.refused:
+		return earlier(p.retry, p.deadline)
 	default:
-		p.retry = now.Add(p.gap())
-		return earlier(earlier(p.retry, free), p.deadline)
+		return earlier(p.ready(now), p.deadline)
+	}
+}
+
+// isDue tells whether the group is due now. If it is not, later samples that need no
+// extra evaluation make it due, or its soonest moment.
+func (p *pace) isDue(now time.Time, extras *extras) bool {
+	switch soonest := p.soonest(now); {
+	case soonest.After(now):
+		return false
+	case !p.dirty, !p.deadline.After(now), !p.refused && !now.Before(p.free()):
+		return true
+	case p.refused && now.Add(p.gap()).After(p.free()):
+		p.retry = p.deadline // the samples after these will need no extra one, and should not wait for its gap
+		return false
+	case extras.left(now):
+		return true
+	default:
+		p.refused, p.retry = true, now.Add(p.gap())
+		return false
 	}
 }
 
 // ready is when the new samples may be evaluated, were it not for other groups.
 func (p *pace) ready(now time.Time) time.Time {
 	ready := later(p.since, p.driven.Add(p.gap()))
-	if p.by != TriggerRules { // those have been waited for, see timing.waits
+	if p.by != TriggerRules { // those have been waited for, see timed.othersFirst
 		ready = later(ready, p.since.Add(settle))
 	}
 	if milli(p.at).Equal(milli(now)) {
@@ -168,16 +187,18 @@ func (p *pace) tick(at, now time.Time) due {
 	p.deadline, p.paid = now, now
 	unseen := p.dirty && p.newest.After(at)
 	p.count(d, now)
-	p.dirty = unseen
+	if p.dirty = unseen; unseen {
+		p.since, p.first = now, now
+	}
 	return d
 }
 
 func (p *pace) due(at, now time.Time) due {
-	d := due{at: at, trigger: TriggerClock, newest: p.newest, waited: -1}
+	d := due{at: at, trigger: TriggerClock, newest: earlier(p.newest, at.Add(-p.offset)), waited: -1}
 	if !p.newest.IsZero() {
-		d.age = now.Sub(p.newest)
+		d.age = max(0, now.Sub(d.newest))
 	}
-	if p.dirty {
+	if p.dirty && p.offset == 0 && !p.first.After(at) {
 		d.waited = now.Sub(p.first)
 	}
 	return d
@@ -198,7 +219,7 @@ func (p *pace) count(d due, now time.Time) {
 	next := now.Add(p.interval)
 	p.paid = earlier(later(p.paid.Add(p.interval), next.Add(-slack)), next.Add(p.interval))
 	p.deadline = earlier(next.Add(wait), p.paid.Add(slack))
-	p.at, p.dirty = d.at, false
+	p.at, p.dirty, p.refused = d.at, false, false
 }
 
 // milli is the wall clock's time as storages keep it.

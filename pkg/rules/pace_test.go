@@ -13,7 +13,51 @@ func TestPace_NeverTwiceInOneMillisecond(t *testing.T) {
 	first := p.begin(now)
 	require.Equal(t, TriggerClock, first.trigger)
 	p.sampled(TriggerRules, first.at, now)
-	next := p.next(now, false, &extras{})
+	next := p.soonest(now)
 	require.True(t, next.After(now))
 	require.True(t, p.begin(next).at.After(first.at))
+}
+
+func TestTimed_NextTickGoesByTheEnginesTicker(t *testing.T) {
+	first := time.Now()
+	g := &timed{pace: pace{interval: 15 * time.Second}, firstTick: first}
+	for after, next := range map[time.Duration]time.Duration{
+		0:                          15 * time.Second,
+		15*time.Second - 1:         30 * time.Second, // the first tick came a bit late
+		15 * time.Second:           30 * time.Second,
+		22 * time.Second:           30 * time.Second,
+		10*time.Hour + time.Second: 10*time.Hour + 15*time.Second,
+	} {
+		require.Equal(t, next, g.nextTick(first.Add(after)).Sub(first), "%s after the first", after)
+	}
+}
+
+func TestExtras_AreNotLostByOneThatTakesLong(t *testing.T) {
+	now := time.Now()
+	e := extras{}
+	e.spend(now, time.Minute)
+	require.False(t, e.left(now))
+	require.True(t, e.left(now.Add(extraShare*extraMostSaved+time.Second)))
+}
+
+func TestExtras_ManySmallCommitsAreWorthLittle(t *testing.T) {
+	begin := time.Now()
+	e := extras{saved: -extraMostSaved, at: begin, commit: begin}
+	for i := range 10_000 {
+		e.committed(begin.Add(time.Duration(i) * 100 * time.Microsecond))
+	}
+	require.InDelta(t, -extraMostSaved+time.Second/extraMostShare, e.saved, float64(time.Millisecond))
+}
+
+func TestPace_SamplesAheadOfTheClockAreNotNewForEver(t *testing.T) {
+	now := time.Now()
+	p := pace{interval: 15 * time.Second}
+	p.sampled(TriggerPush, now.Add(30*time.Second), now)
+	for range 100 {
+		now = now.Add(p.interval)
+		d := p.tick(now.Add(-time.Millisecond), now)
+		require.LessOrEqual(t, d.waited, p.interval+time.Millisecond)
+		require.GreaterOrEqual(t, d.age, time.Duration(0))
+		p.sampled(TriggerPush, now.Add(30*time.Second), now)
+	}
 }

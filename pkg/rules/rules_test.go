@@ -19,7 +19,7 @@ func TestOptions_ValidateReportsEveryProblem(t *testing.T) {
 		require.NoError(t, Options{Evaluation: evaluation}.Validate())
 	}
 	err := Options{Evaluation: "sometimes", ForOutageTolerance: -1, ForGracePeriod: -1, ResendDelay: -1, StopTimeout: -1, ConcurrentEvals: true}.Validate()
-	for _, field := range []string{`Evaluation is "sometimes": it must be "after-scrape" or "clock"`, "ForOutageTolerance", "ForGracePeriod", "ResendDelay", "StopTimeout", "MaxConcurrentEvals"} {
+	for _, field := range []string{`evaluation is "sometimes": it must be "after-scrape" or "clock"`, "ForOutageTolerance", "ForGracePeriod", "ResendDelay", "StopTimeout", "MaxConcurrentEvals"} {
 		require.ErrorContains(t, err, field)
 	}
 }

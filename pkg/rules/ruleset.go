@@ -72,6 +72,9 @@ func build(prev *ruleSet, next *config.Effective, p parser.Parser) (*ruleSet, er
 			if err := s.parse(prev, g, p); err != nil {
 				fault("%s", err)
 			}
+			if err := checkEvaluation(file.Evaluation[g.Name]); err != nil {
+				fault("group %q: %s", g.Name, err)
+			}
 		}
 		s.add(prev, file)
 	}

@@ -8,8 +8,8 @@ import (
 
 const (
 	// slowShare: an evaluation that takes longer than that part of the interval is
-	// slow, if it takes longer than slowAtLeast as well; one that takes no more than
-	// half of it is quick.
+	// slow, if it takes longer than slowAtLeast or half the interval as well; one that
+	// takes no more than half of that is quick.
 	slowShare   = 10
 	slowAtLeast = 50 * time.Millisecond
 	// slowAfter so many slow ones in a row the clock evaluates a group, and until so
@@ -21,30 +21,26 @@ const (
 // slowness finds out whether the evaluations of a group take too long to be triggered
 // by samples: they would hardly be earlier, and take up what others need.
 type slowness struct {
-	slow    bool
-	inARow  int           // slow ones, or quick ones while slow
-	longest time.Duration // of the last that were slow
+	slow     bool
+	inARow   int           // slow ones, or quick ones while slow
+	lastSlow time.Duration // how long the last slow one took
 }
 
 func (s *slowness) took(d, interval time.Duration) {
-	limit := max(interval/slowShare, slowAtLeast)
-	counts := d > limit
+	limit := max(interval/slowShare, min(slowAtLeast, interval/2))
+	if d > limit {
+		s.lastSlow = d
+	}
+	counts, enough := d > limit, slowAfter
 	if s.slow {
-		counts = d <= limit/2
+		counts, enough = d <= limit/2, quickAfter
 	}
 	if !counts {
 		s.inARow = 0
 		return
 	}
-	if !s.slow {
-		s.longest = d
-	}
-	s.inARow++
-	switch {
-	case !s.slow && s.inARow >= slowAfter:
-		s.slow, s.inARow = true, 0
-	case s.slow && s.inARow >= quickAfter:
-		s.slow, s.inARow = false, 0
+	if s.inARow++; s.inARow >= enough {
+		s.slow, s.inARow = !s.slow, 0
 	}
 }
 
@@ -53,7 +49,7 @@ func (s *slowness) took(d, interval time.Duration) {
 type SlowGroup struct {
 	File, Group string
 	Interval    time.Duration
-	// Took is how long an evaluation took.
+	// Took is how long the last evaluation took that was slow.
 	Took time.Duration
 }
 
@@ -66,7 +62,7 @@ func (m *Manager) Slow() []SlowGroup {
 	var all []SlowGroup
 	for _, g := range t.groups {
 		if g.slow && !g.clockAnyway() {
-			all = append(all, SlowGroup{File: g.file, Group: g.name, Interval: g.interval, Took: g.longest})
+			all = append(all, SlowGroup{File: g.file, Group: g.name, Interval: g.interval, Took: g.lastSlow})
 		}
 	}
 	slices.SortFunc(all, func(a, b SlowGroup) int {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -12,12 +13,16 @@ import (
 	"github.com/sourcegraph/srcprom/pkg/config"
 )
 
+// slotsPerCPU is how many evaluations may run at once that samples have triggered.
+const slotsPerCPU = 2
+
 // timing decides when groups are evaluated: right after the samples that they read
 // have come, or by the clock. A group's own goroutine, which the engine owns, waits
 // for its next evaluation, see iterate; this is what it is told by others.
 type timing struct {
 	evaluate func(context.Context, iteration)
 	metrics  *timingMetrics
+	slots    chan struct{} // held by evaluations that samples have triggered, so that a commit does not start hundreds at once
 
 	mu      sync.Mutex          // guards what follows, and everything of the groups
 	groups  map[string]*timed   // by rules.GroupKey
@@ -36,6 +41,7 @@ type timed struct {
 	asked           string        // how it is to be evaluated
 	reason          string        // why it cannot be evaluated after scrapes; empty if it can
 	group           *rules.Group  // that waits or waited here; nil before
+	firstTick       time.Time     // when the engine called for it first
 	waiting         bool          // it does
 	running         bool          // it is being evaluated
 	wake            chan struct{} // holds a wake-up call for who waits
@@ -43,12 +49,13 @@ type timed struct {
 	above, below []*timed // all that it reads the results of, directly or not; that read its own
 	readers      []*timed // those that do directly
 
-	last   due // the last evaluation; no trigger before the first
+	last   due           // the last evaluation; no trigger before the first
+	cost   time.Duration // how long it took
 	counts map[Trigger]uint64
 }
 
 func newTiming(evaluate func(context.Context, iteration), reg prometheus.Registerer) *timing {
-	t := &timing{evaluate: evaluate, metrics: newTimingMetrics(reg), groups: map[string]*timed{}}
+	t := &timing{evaluate: evaluate, metrics: newTimingMetrics(reg), groups: map[string]*timed{}, slots: make(chan struct{}, slotsPerCPU*runtime.GOMAXPROCS(0))}
 	if reg != nil {
 		reg.MustRegister(timingCollector{t})
 	}
@@ -142,11 +149,11 @@ func (g *timed) configure(set *ruleSet, written group, f *feed, evaluation strin
 	if written.evaluation != "" {
 		evaluation = written.evaluation
 	}
-	g.interval = set.intervalOf(written)
+	g.interval, g.offset = set.intervalOf(written), set.offsetOf(written)
 	g.asked, g.reason = evaluation, ""
 	switch {
 	case evaluation == config.EvaluationClock:
-	case set.offsetOf(written) > 0:
+	case g.offset > 0:
 		g.reason = "it has a query offset: new samples do not matter to it until later"
 	case !f.fed():
 		g.reason = "it reads no series that come in"
@@ -183,17 +190,10 @@ func (g *timed) othersFirst(now time.Time) bool {
 // before tells whether a group becomes due no later than another does, as far as the
 // samples are concerned if that one has new ones.
 func (g *timed) before(other *timed, now time.Time) bool {
-	at, otherAt := g.deadline, other.deadline
-	switch {
-	case g.dirty:
-		at = later(g.ready(now), g.retry)
-	case other.dirty:
+	if other.dirty && !g.dirty {
 		return false
 	}
-	if other.dirty {
-		otherAt = other.ready(now)
-	}
-	return !at.After(otherAt)
+	return !g.soonest(now).After(later(other.soonest(now), now))
 }
 
 // link tells each group of those that read it.

@@ -238,8 +238,60 @@ func TestAfterScrape_ExtraEvaluationsAreBoundedTogether(t *testing.T) {
 			total += n
 		}
 		extra := time.Duration(total-intervals*groups) * takes
-		allowed := intervals*interval/extraShare + intervals*targets*extraPerCommit
+		allowed := intervals*interval/extraShare + intervals*targets*extraPerCommit // by commits far enough from each other
 		require.InDelta(t, allowed, extra, float64(allowed/5))
+	})
+}
+
+func TestAfterScrape_WithoutExtrasGroupsStillFollowTheirScrapes(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rhythm) {
+		const interval, expr = 15 * time.Second, `m{job="j"}`
+		r.apply(t, effective(t, "", ruleFile(interval, `g {record: r, expr: '`+expr+`'}`)))
+		r.slowDown(expr, 500*time.Millisecond) // so that there is nothing left
+		for i, offset := range []time.Duration{4 * time.Second, 11 * time.Second} {
+			r.scrape(t, target{job: "j", instance: fmt.Sprint(i), offset: offset, every: interval})
+		}
+		time.Sleep(20 * interval)
+		begin := time.Now()
+		const intervals = 100
+		time.Sleep(intervals * interval)
+		all := r.of(expr, begin)
+		require.GreaterOrEqual(t, len(all), intervals-1)
+		require.Less(t, len(all), intervals*3/2)
+		following := 0
+		for _, e := range all {
+			if e.began.Sub(e.at) == settle {
+				following++
+			}
+		}
+		require.GreaterOrEqual(t, following, intervals-1, "right after a scrape")
+	})
+}
+
+func TestAfterScrape_ChainOverManyTargetsKeepsItsOrder(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rhythm) {
+		const interval, targets = 15 * time.Second, 50
+		exprs := []string{`m{job="j"}`, `a + 1`, `b + 1`}
+		r.apply(t, effective(t, "", ruleFile(interval,
+			`third {record: c, expr: '`+exprs[2]+`'}`,
+			`first {record: a, expr: '`+exprs[0]+`'}`,
+			`second {record: b, expr: '`+exprs[1]+`'}`,
+		)))
+		for i := range targets {
+			r.scrape(t, target{job: "j", instance: fmt.Sprint(i), offset: time.Duration(i) * interval / targets, every: interval})
+		}
+		for i := range 40 {
+			r.slowDown(exprs[0], time.Duration(i%3)*20*time.Millisecond) // now slower, now faster than the others
+			time.Sleep(interval)
+		}
+		first := r.of(exprs[0], time.Time{})
+		for _, e := range r.of(exprs[2], first[10].began) {
+			i := slices.IndexFunc(first, func(f evaluation) bool { return f.began.After(e.began) })
+			if i < 0 {
+				break
+			}
+			require.Equal(t, first[i-1].at, e.at, "of the last evaluation of the first, at %s", e.began)
+		}
 	})
 }
 
