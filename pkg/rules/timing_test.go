@@ -673,3 +673,16 @@ func stamps(all []evaluation) []time.Time {
 	}
 	return at
 }
+
+func TestAfterScrape_EvaluationsAcrossTicksMissNone(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rhythm) {
+		const interval, expr = 15 * time.Second, `m{job="j"}`
+		r.apply(t, effective(t, "", ruleFile(interval, `g {record: r, expr: '`+expr+`'}`)))
+		r.slowDown(expr, 1400*time.Millisecond)                // not slow yet
+		r.scrape(t, target{job: "j", every: 16 * time.Second}) // evaluations fall on each part of the interval
+		time.Sleep(600 * interval)
+		require.Empty(t, r.Slow())
+		require.Zero(t, r.counter(t, "prometheus_rule_group_iterations_missed_total", "r.yml;g"))
+		require.Empty(t, r.Missed())
+	})
+}
