@@ -58,6 +58,8 @@ type testManager struct {
 
 	mu     sync.Mutex
 	alerts []rules.Alert // as they left, copied
+	// sampled has the newest sample of each evaluation with which alerts left.
+	sampled []time.Time
 	sentAt []time.Time   // when each of them did
 }
 
@@ -103,9 +105,12 @@ func newManagerOver(t testing.TB, db *tsdb.DB, edit func(*Options, *Deps)) *test
 	return m
 }
 
-func (m *testManager) record(_ context.Context, _ string, alerts ...*rules.Alert) {
+func (m *testManager) record(ctx context.Context, _ string, alerts ...*rules.Alert) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if len(alerts) > 0 {
+		m.sampled = append(m.sampled, NewestSample(ctx))
+	}
 	for _, a := range alerts {
 		m.alerts = append(m.alerts, *a)
 		m.sentAt = append(m.sentAt, time.Now())
