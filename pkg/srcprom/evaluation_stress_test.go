@@ -279,9 +279,14 @@ func TestServer_EvaluationUnderStress(t *testing.T) {
 	s := startStressed(t)
 	write := newRemoteWriter(t, s.Server)
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	var stopping atomic.Bool
 	var others sync.WaitGroup
+	end := func() {
+		stopping.Store(true)
+		cancel()
+		others.Wait()
+	}
+	defer end()
 	goOn := func(what string, do func() error) {
 		others.Go(func() {
 			if err := do(); !stopping.Load() {
@@ -295,7 +300,7 @@ func TestServer_EvaluationUnderStress(t *testing.T) {
 
 	standing := []string{"Down", "Hangs", "Gone", "Unconfigured", "Threshold", "Chain"}
 	samples := 0
-	for i := range 3 { // what is absent fires before the first, too; discovery takes ever longer, up to 5s, when jobs change all the time
+	for i := range 3 { // discovery takes ever longer while jobs change, up to 5s
 		round := fmt.Sprint(i)
 		s.disturb(true, round)
 		s.awaitTold("firing", round, standing...)
@@ -307,8 +312,7 @@ func TestServer_EvaluationUnderStress(t *testing.T) {
 	}
 	stopping.Store(true)
 	promptly(t, "a stop amid all that", s.Stop)
-	cancel()
-	others.Wait()
+	end()
 
 	t.Logf("%d applied, %d pushed, %d recorded, %d notified", s.applied.Load(), s.pushed.Load(), samples, len(s.Receiver.Notifications()))
 	require.Greater(t, s.applied.Load(), int64(10))
