@@ -25,7 +25,7 @@ import (
 )
 
 // ask sends a request to the server and returns what it answers.
-func ask(t *testing.T, server *srcprom.Server, method, path, body string) string {
+func ask(t testing.TB, server *srcprom.Server, method, path, body string) string {
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	request.Header.Set("Content-Type", "application/json")

@@ -96,6 +96,72 @@ func BenchmarkApply(b *testing.B) {
 	}
 }
 
+const lingering = 500
+
+// lingeringGroups is a rule file whose groups wait for samples most of the time. From
+// one generation to the next one of them differs, each in its turn.
+func lingeringGroups(generation int) string {
+	var text strings.Builder
+	text.WriteString("groups:\n")
+	for i := range lingering {
+		fmt.Fprintf(&text, "  - { name: g%d, interval: 5s, rules: [ { alert: A%d, expr: 'up{job=\"target\"} == 2 + %d' } ] }\n",
+			i, i, (generation+lingering-1-i)/lingering)
+	}
+	return text.String()
+}
+
+// startLingering starts a server, and waits until each group has been evaluated:
+// before, they do not wait for samples, but for the first tick of the engine.
+func startLingering(b *testing.B, evaluation string) *srcpromtest.Server {
+	b.Helper()
+	server := srcpromtest.Start(b, srcpromtest.WithOptions(func(o *srcprom.Options) {
+		o.Rules.Evaluation = evaluation
+		o.Documents["rules/lingering"] = lingeringGroups(0)
+	}))
+	for evaluated := 0; evaluated < lingering; {
+		evaluated = 0
+		for _, g := range groupsTold(b, server) {
+			if g.Trigger != "" {
+				evaluated++
+			}
+		}
+	}
+	return server
+}
+
+var evaluations = []string{config.EvaluationAfterScrape, config.EvaluationClock}
+
+// BenchmarkApply_Lingering changes one of many groups each time. Ask for fewer applies
+// than there are groups: one that has changed waits for the engine again.
+func BenchmarkApply_Lingering(b *testing.B) {
+	for _, evaluation := range evaluations {
+		b.Run(evaluation, func(b *testing.B) {
+			server := startLingering(b, evaluation)
+			for g := 1; b.Loop(); g++ {
+				if _, err := server.Apply(b.Context(), documents(map[string]string{"rules/lingering": lingeringGroups(g)})); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkStop_Lingering takes 5s for each stop that it measures.
+func BenchmarkStop_Lingering(b *testing.B) {
+	for _, evaluation := range evaluations {
+		b.Run(evaluation, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				server := startLingering(b, evaluation)
+				b.StartTimer()
+				if err := server.Stop(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func startWith(b *testing.B, docs map[string]string) *srcpromtest.Server {
 	b.Helper()
 	return srcpromtest.Start(b, srcpromtest.WithOptions(func(o *srcprom.Options) {
