@@ -5,11 +5,12 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // slowWorker is a log that holds up the worker of a dispatcher that takes in the
@@ -41,7 +42,7 @@ func (s *slowWorker) WithGroup(string) slog.Handler { return s }
 func TestDispatcher_AlertWhoseVersionsOvertakeEachOtherIsSetRight(t *testing.T) {
 	for name, collection := range map[string]time.Duration{"": time.Hour, "the provider has dropped it": time.Second} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			virtual.Test(t, func(t *testing.T) {
 				n := newMemoryNet(t)
 				slow := &slowWorker{hold: make(chan struct{})}
 				h := virtualHarness(t, n, func(o *Options, d *Deps) { o.AlertGCInterval, d.Logger = collection, slog.New(slow) }).start()

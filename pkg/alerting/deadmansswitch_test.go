@@ -3,7 +3,6 @@ package alerting
 import (
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 func switchedTo(receiver string) func(*Options, *Deps) {
@@ -18,7 +18,7 @@ func switchedTo(receiver string) func(*Options, *Deps) {
 }
 
 func TestDeadMansSwitch_TellsItsReceiverAtEachInterval(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		n := newMemoryNet(t)
 		n.answer = func(time.Duration, string, string) (int, time.Duration) { return http.StatusOK, 2 * time.Second }
 		h := virtualHarness(t, n, switchedTo("watch")).start()

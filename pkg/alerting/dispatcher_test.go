@@ -5,12 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // sixSeconds is the pattern of a notification at 0.5 s and the next at 6.5 s.
@@ -99,7 +99,7 @@ func TestDispatcher_GroupInGroupWaitKeepsItsTimer(t *testing.T) {
 }
 
 func TestDispatcher_ResolvedThatIsOwedIsCarriedOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		n := newMemoryNet(t)
 		h := virtualHarness(t, n, func(o *Options, _ *Deps) { o.AlertGCInterval = time.Second }).start()
 		h.apply(effective(t, virtualYML(sixSeconds...)))
@@ -141,7 +141,7 @@ func TestDispatcher_ResolvedThatWasToldIsSettled(t *testing.T) {
 // The group had gone with its route; it comes back while the end of its alerts is
 // still being told.
 func TestDispatcher_GroupThatComesBackAmidItsEndKeepsItsTimer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		n := newMemoryNet(t)
 		n.answer = func(at time.Duration, _, _ string) (int, time.Duration) {
 			if at == 6500*time.Millisecond {

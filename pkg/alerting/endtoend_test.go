@@ -5,12 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 const endToEndMetric = "srcprom_sample_to_notification_seconds"
@@ -239,7 +240,7 @@ func TestEndToEnd_UnwantedEndIsNotMeasured(t *testing.T) {
 
 // The provider drops what has resolved, long before it is told of.
 func TestEndToEnd_EndThatTheProviderHasDroppedIsMeasuredFromItsFirstSample(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		n := newMemoryNet(t)
 		h := virtualHarness(t, n, func(o *Options, _ *Deps) { o.AlertGCInterval = time.Second }).start()
 		h.apply(effective(t, virtualYML(slowGroup...)))
@@ -383,7 +384,7 @@ func requireEnded(t *testing.T, all []told) {
 }
 
 func TestEndToEnd_WhatWasRestoredIsNotMeasured(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		n := newMemoryNet(t)
 		n.answer = func(at time.Duration, _, _ string) (int, time.Duration) {
 			if at < time.Minute {
@@ -419,7 +420,7 @@ func TestEndToEnd_WhatWasRestoredIsNotMeasured(t *testing.T) {
 }
 
 func TestHandoff_WhatIsSaidAgainKeepsItsFirstSample(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var got []handed
 		h := newHandoff(func(batch []handed) { got = append(got, batch...) }, nil)

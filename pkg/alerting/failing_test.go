@@ -5,10 +5,11 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 func TestManager_FailingIntegrationIsListedUntilItsNextSuccess(t *testing.T) {
@@ -56,7 +57,7 @@ func TestManager_FailingIntegrationThatIsRemovedIsForgotten(t *testing.T) {
 }
 
 func TestFailures_AttemptsThatMayYetSucceedCountAfterAMinute(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		f, at, other := newFailures(), integrationID{"team", "webhook[0]"}, integrationID{"a", "email[0]"}
 		f.keep(map[integrationID]bool{at: true, other: true})
 		f.failed(at, "first", false)

@@ -19,6 +19,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // SRCPROM_SEED=7 replays one seed, SRCPROM_SEEDS=5000 tries that many.
@@ -42,14 +44,13 @@ func TestManager_TellsWhatTheModelSays(t *testing.T) {
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			t.Parallel()
 			runSeed(t, seed)
 		})
 	}
 }
 
 func runSeed(t *testing.T, seed int) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		s := newScenario(t, uint64(seed))
 		if s.pace.days == 0 {
 			for range 40 {

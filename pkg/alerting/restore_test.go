@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/alertmanager/silence/silencepb"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 	"github.com/sourcegraph/srcprom/pkg/state"
 )
 
@@ -250,7 +250,7 @@ func TestRestore_ResolvedButNotSentIsSentOnce(t *testing.T) {
 func TestRestore_ResolvedThatWasCollectedBeforeItWasSentIsSentOnce(t *testing.T) {
 	for name, receiverFails := range map[string]bool{"waits for its group": false, "receiver fails": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			virtual.Test(t, func(t *testing.T) {
 				n := newMemoryNet(t)
 				n.answer = func(at time.Duration, _, _ string) (int, time.Duration) {
 					if receiverFails && at > 2*time.Second && at < 20*time.Second {

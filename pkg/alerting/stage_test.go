@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // newTestStage runs send for each flush.
@@ -30,7 +32,7 @@ func flushTo(ctx context.Context, s *stage, receiver string) error {
 }
 
 func TestStage_SendOutlivesDispatcherButNotItsDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		begun := make(chan struct{})
 		s := newTestStage(func(ctx context.Context) error {
 			close(begun)
@@ -56,7 +58,7 @@ func TestStage_FlushWithoutDeadlineGetsOne(t *testing.T) {
 }
 
 func TestStage_OneGroupAndReceiverSendsOneAfterTheOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		var running, most atomic.Int32
 		s := newTestStage(func(context.Context) error {
 			most.Store(max(most.Load(), running.Add(1)))
@@ -80,7 +82,7 @@ func TestStage_OneGroupAndReceiverSendsOneAfterTheOther(t *testing.T) {
 }
 
 func TestStage_FlushThatWaitsEndsWithItsDispatcher(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		s := newTestStage(func(context.Context) error { <-release; return nil })
 		go func() { _ = flushTo(t.Context(), s, "r") }()
@@ -97,7 +99,7 @@ func TestStage_FlushThatWaitsEndsWithItsDispatcher(t *testing.T) {
 }
 
 func TestStage_DrainWaitsForWhatIsInFlight(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		s := newTestStage(func(context.Context) error { time.Sleep(time.Second); return nil })
 		go func() { _ = flushTo(t.Context(), s, "r") }()
 		synctest.Wait()
@@ -110,7 +112,7 @@ func TestStage_DrainWaitsForWhatIsInFlight(t *testing.T) {
 }
 
 func TestStage_DrainCutsOffWhatTakesTooLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		var result error
 		s := newTestStage(func(ctx context.Context) error { <-ctx.Done(); result = ctx.Err(); return result })
 		deaf := make(chan struct{})

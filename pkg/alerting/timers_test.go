@@ -3,14 +3,15 @@ package alerting
 import (
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 func TestGroupTimers_ForgetGroupsThatAreGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		var timers groupTimers
 		lasting := flush{group: "lasting", interval: time.Minute, timeout: time.Minute}
 		for i := range 10000 {

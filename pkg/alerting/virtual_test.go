@@ -16,6 +16,8 @@ import (
 
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // memoryNet is a receiver in memory: what reads from a real network keeps the time
@@ -152,7 +154,7 @@ func virtualHarness(t *testing.T, n *memoryNet, edit func(*Options, *Deps)) *har
 // inBubble runs a Manager in virtual time whose receivers are the names of n.
 func inBubble(t *testing.T, test func(t *testing.T, h *harness, n *memoryNet)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		n := newMemoryNet(t)
 		test(t, virtualHarness(t, n, nil).start(), n)
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/client"
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // harness is a monitor whose parts are as the test says.
@@ -107,7 +108,7 @@ func problem(alert, subject, level string) client.HealthProblem {
 }
 
 func TestMonitor_AlertIsRaisedOncePendingIsOverAndResentAndResolvedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		begin := time.Now()
 		h.set("state", problem("SrcpromStateNotWritable", "", "critical"))
@@ -146,7 +147,7 @@ func TestMonitor_AlertIsRaisedOncePendingIsOverAndResentAndResolvedOnce(t *testi
 }
 
 func TestMonitor_WordsThatChangeAreNoOtherAlert(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		p := problem("SrcpromRulesFailing", "disk", "warning")
 		defer h.start()()
@@ -164,7 +165,7 @@ func TestMonitor_WordsThatChangeAreNoOtherAlert(t *testing.T) {
 }
 
 func TestMonitor_FlappingIsDampedInBothDirections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		p := problem("SrcpromRulesFailing", "disk", "warning")
 		defer h.start()()
@@ -190,7 +191,7 @@ func TestMonitor_FlappingIsDampedInBothDirections(t *testing.T) {
 }
 
 func TestMonitor_StopResolvesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		h.set("rules", problem("SrcpromRulesFailing", "disk", "critical"))
 		stop := h.start()
@@ -203,7 +204,7 @@ func TestMonitor_StopResolvesNothing(t *testing.T) {
 }
 
 func TestMonitor_SurvivesChecksAndHandOffThatPanic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		h.sick, h.broken = true, true
 		stop := h.start()
@@ -224,7 +225,7 @@ func TestMonitor_SurvivesChecksAndHandOffThatPanic(t *testing.T) {
 }
 
 func TestMonitor_DeadMansSwitchFiresWithinItsIntervalAndEndsWithTheMonitor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, func(o *Options) { o.DeadMansSwitch = 2 * time.Minute })
 		stop := h.start()
 		pass(10 * time.Minute)
@@ -243,7 +244,7 @@ func TestMonitor_DeadMansSwitchFiresWithinItsIntervalAndEndsWithTheMonitor(t *te
 }
 
 func TestMonitor_HealthShowsProblemsAtOnceAndSinceWhen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, nil)
 		ok := h.Health()
 		require.Equal(t, client.HealthOK, ok.State)
@@ -291,7 +292,7 @@ srcprom_health_state{part="state"} 0
 }
 
 func TestMonitor_LabelsAreValidWhateverAProblemSays(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, func(o *Options) { o.Pending, o.Owner = 0, "" })
 		h.set("rules", client.HealthProblem{Alert: "SrcpromOdd", Subject: "a\xff\"\n", Level: "terrible", Summary: "\xfe"})
 		defer h.start()()

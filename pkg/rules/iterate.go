@@ -63,7 +63,7 @@ func (t *timing) enter(up *rules.Group, tick time.Time) (*wait, *due) {
 	if !isNew && !g.byClock() {
 		return w, nil
 	}
-	if g.asked != config.EvaluationClock && !tick.After(g.at) {
+	if (g.asked != config.EvaluationClock || g.locked) && !tick.After(g.at) {
 		tick = milli(now) // samples have triggered an evaluation since
 	}
 	g.running = true

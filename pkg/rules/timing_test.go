@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // evaluation is one of a rule, as its expression was queried.
@@ -156,7 +157,7 @@ func ruleFile(interval time.Duration, groups ...string) [2]string {
 // bubble runs a test in virtual time.
 func bubble(t *testing.T, edit func(*Options), f func(t *testing.T, r *rhythm)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(t, newRhythm(t, t.TempDir(), edit)) })
+	virtual.Test(t, func(t *testing.T) { f(t, newRhythm(t, t.TempDir(), edit)) })
 }
 
 const groupNames = 8

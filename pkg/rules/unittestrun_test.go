@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 const (
@@ -72,11 +72,11 @@ func newUnitTestRun(t *testing.T, file unitTestFile, test unitTest, groups []rul
 // they see what promtool lets them see.
 func (u *unitTestRun) all(t *testing.T) {
 	if len(u.groups) == 0 || u.mode == config.EvaluationAfterScrape && len(u.test.InputSeries) > 0 {
-		synctest.Test(t, func(t *testing.T) { u.run(t, u.groups, false) })
+		virtual.Test(t, func(t *testing.T) { u.run(t, u.groups, false) })
 		return
 	}
 	for _, g := range u.groups {
-		synctest.Test(t, func(t *testing.T) { u.run(t, []rulefmt.RuleGroup{g}, true) })
+		virtual.Test(t, func(t *testing.T) { u.run(t, []rulefmt.RuleGroup{g}, true) })
 	}
 }
 

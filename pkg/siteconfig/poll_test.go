@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // polling polls a source in a bubble, whose clock the test moves.
@@ -23,7 +24,7 @@ type polling struct {
 // nothing but "{}" at first.
 func inBubble(t *testing.T, test func(t *testing.T, p *polling)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		p := startPolling(t, newFakeServer(), &fakeSource{text: "{}"})
 		defer p.stop()
 		test(t, p)
@@ -131,7 +132,7 @@ func TestPoll_AMigrationIsNoNews(t *testing.T) {
 }
 
 func TestPoll_AMigrationAtTheStartIsToldAfterAWhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		from := &fakeSource{}
 		from.migrates()
 		p := startPolling(t, newFakeServer(), from)
@@ -234,7 +235,7 @@ func TestPoll_ProblemsOfWhatRunsAreToldAtOnce(t *testing.T) {
 }
 
 func TestPoll_NeverSyncedIsToldHalfAMinuteAfterTheStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		from := &fakeSource{err: errAway}
 		p := startPolling(t, newFakeServer(), from)
 		defer p.stop()
@@ -271,7 +272,7 @@ func TestPoll_StaleIsToldHalfAMinuteAfterTheLastSuccess(t *testing.T) {
 }
 
 func TestPoll_APushStandsUntilTheSourceSaysSomethingElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		server, from := newFakeServer(), &fakeSource{text: "polled"}
 		p := startPolling(t, server, from)
 		result, err := p.Push(t.Context(), server, "pushed problem", false)
@@ -384,7 +385,7 @@ func TestPush_DryRunAndRefusals(t *testing.T) {
 }
 
 func TestRun_WithoutASourceWaitsAndComplainsOfNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		h := newHarness(t, newFakeServer(), nil)
 		stop := h.run()
 		pass(time.Hour)
@@ -401,7 +402,7 @@ func TestRun_WithoutASourceWaitsAndComplainsOfNothing(t *testing.T) {
 }
 
 func TestRun_WaitsForTheServerAndComplainsOfNothingMeanwhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.ready = make(chan struct{})
 		h := newHarness(t, server, func(o *Options) { o.URL = "frontend" })

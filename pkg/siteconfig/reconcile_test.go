@@ -17,6 +17,7 @@ import (
 
 	"github.com/sourcegraph/srcprom/pkg/client"
 	"github.com/sourcegraph/srcprom/pkg/config"
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // fakeSilences are the silences of a server, which refuses what it is told to.
@@ -134,7 +135,7 @@ func later(d time.Duration) {
 }
 
 func TestSilences_FollowTheSiteConfiguration(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		others := ownedSilence("other", "by hand", time.Now(), time.Now().Add(time.Hour))
 		others.CreatedBy = "admin"
 		have := newFakeSilences(others)
@@ -162,7 +163,7 @@ func TestSilences_FollowTheSiteConfiguration(t *testing.T) {
 }
 
 func TestSilences_OneThatWasEndedByHandIsMadeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		have := newFakeSilences()
 		k := keepSilences(t, have, nil)
 		k.applied(silencing(`["a"]`))
@@ -176,7 +177,7 @@ func TestSilences_OneThatWasEndedByHandIsMadeAgain(t *testing.T) {
 
 // The next start finds the silences of the one before, and those of the old image.
 func TestSilences_ARestartChangesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		have := newFakeSilences(ownedSilence("old", "b", time.Now().Add(-time.Hour), time.Now().Add(3000*24*time.Hour)))
 		k := keepSilences(t, have, nil)
 		k.applied(silencing(`["a", "b"]`))
@@ -191,7 +192,7 @@ func TestSilences_ARestartChangesNothing(t *testing.T) {
 }
 
 func TestSilences_OneIsRenewedBeforeItEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		end := time.Now().Add(silenceRenewal + time.Hour)
 		have := newFakeSilences(ownedSilence("old", "a", time.Now(), end))
 		k := keepSilences(t, have, nil)
@@ -206,7 +207,7 @@ func TestSilences_OneIsRenewedBeforeItEnds(t *testing.T) {
 }
 
 func TestSilences_AnErrorStopsNoOtherAndIsAProblemUntilItIsGone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		have := newFakeSilences(ownedSilence("old", "gone", time.Now(), time.Now().Add(3000*24*time.Hour)))
 		k := keepSilences(t, have, nil)
 		errFull := errors.New("create silence: no space left on device")
@@ -239,7 +240,7 @@ func TestSilences_AnErrorStopsNoOtherAndIsAProblemUntilItIsGone(t *testing.T) {
 }
 
 func TestSilences_ThatCannotBeListedShowInHealth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		have := newFakeSilences()
 		k := keepSilences(t, have, nil)
 		have.refuseLists(errors.New("list silences: no"))
@@ -263,7 +264,7 @@ func TestSilences_StayWhereNothingIsKnownOfWhatIsWanted(t *testing.T) {
 		"not a list":            silencing(`"critical_a"`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			virtual.Test(t, func(t *testing.T) {
 				have := newFakeSilences()
 				k := keepSilences(t, have, nil)
 				k.applied(silencing(`["a"]`))
@@ -279,7 +280,7 @@ func TestSilences_StayWhereNothingIsKnownOfWhatIsWanted(t *testing.T) {
 }
 
 func TestSilences_ThatMatchNoAlertShowInHealthOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		k := keepSilences(t, newFakeSilences(), func(o *Options) { o.OtherAlerts = []string{"SrcpromReceiverFailing"} })
 		k.applied(silencing(`["critical_.*", "disk", "warning_gone", "Srcprom.*Failing", "SrcpromSiteConfigurationStale", "other|DiskFull", ".*ritical_a"]`, "critical_a", "DiskFull"))
 		require.InDelta(t, 2, k.gauge("srcprom_siteconfig_unmatched_silences"), 0)

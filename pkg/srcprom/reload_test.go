@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 // sharing is a shared that counts its turns, and a lock for them.
@@ -34,7 +36,7 @@ func (s *sharing) run(ctx context.Context) error {
 }
 
 func TestShared_WhoWaitsSharesOneTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		s := &sharing{lock: make(chan struct{}, 1)}
 		s.lock <- struct{}{}
 		var all sync.WaitGroup
@@ -51,7 +53,7 @@ func TestShared_WhoWaitsSharesOneTurn(t *testing.T) {
 }
 
 func TestShared_WhoAsksDuringATurnGetsTheNext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		var s shared
 		turns, hold := 0, make(chan struct{})
 		free := func(context.Context) (func(), error) { return func() {}, nil }
@@ -68,7 +70,7 @@ func TestShared_WhoAsksDuringATurnGetsTheNext(t *testing.T) {
 }
 
 func TestShared_WhoGivesUpLeavesTheTurnToAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		s := &sharing{lock: make(chan struct{}, 1)}
 		s.lock <- struct{}{}
 		first, giveUp := context.WithCancel(t.Context())

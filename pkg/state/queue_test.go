@@ -7,10 +7,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sourcegraph/srcprom/pkg/internal/virtual"
 )
 
 var errDisk = errors.New("the disk is on fire")
@@ -222,7 +223,7 @@ func TestFlush_DiskThatHangsIsNamed(t *testing.T) {
 }
 
 func TestUnwritable_DiskThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	virtual.Test(t, func(t *testing.T) {
 		d := slowDisk()
 		s := openOn(t, d)
 		began := time.Now()
