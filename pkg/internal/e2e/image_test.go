@@ -359,6 +359,8 @@ func TestImage_VolumesOfTheOldImageAreTakenOver(t *testing.T) {
 	alertmanager.awaitReady()
 	hers := silenceOf("ByHand")
 	hers.ID = silenceID(alertmanager, alertmanager.do(http.MethodPost, "/api/v2/silences", &hers))
+	status, body := alertmanager.post("/-/reload", "", "") // who answers this listens to signals
+	require.Equal(t, http.StatusOK, status, body)
 	alertmanager.stop()
 	target := srcpromtest.NewTarget(t)
 	target.Set("before", 1)
