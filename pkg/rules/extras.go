@@ -5,12 +5,12 @@ import "time"
 const (
 	// extraShare is the part of the time of one CPU that extra evaluations may always
 	// take, as one in so many: nobody notices it.
-	extraShare = 2000
+	extraShare = 4000
 	// extraPerCommit is how long they may take in addition for each commit of samples,
-	// about a twentieth of what that costs from scrape to storage: so they grow with
+	// less than a tenth of what that costs from scrape to storage: so they grow with
 	// what the server does anyway. But commits are worth no more than one in
 	// extraMostShare of the time of one CPU: pushes may be many and small.
-	extraPerCommit = 50 * time.Microsecond
+	extraPerCommit = 75 * time.Microsecond
 	extraMostShare = 100
 	// extraMostSaved is how much of that may be saved up, and how much may be owed.
 	extraMostSaved = 100 * time.Millisecond

@@ -211,6 +211,9 @@ func (p *pace) count(d due, now time.Time) {
 	if p.locked = d.trigger != TriggerClock; !p.locked {
 		wait, now = 0, p.scheduled(now)
 	} else {
+		if now.Sub(p.since) <= slack { // the rhythm is that of the samples, however long the group has waited for its turn
+			now = p.since
+		}
 		p.driven = now
 	}
 	if !d.extra {

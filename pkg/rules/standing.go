@@ -16,7 +16,8 @@ type Standing int
 // The standings.
 const (
 	// StandingUnknown: it is too early to tell. A rule that may have made it fails, or
-	// has not been evaluated twice yet on fresh data.
+	// has not been evaluated twice yet on fresh data; what it returns before comes from
+	// samples of before the start, and ends with them.
 	StandingUnknown Standing = iota
 	// StandingActive: it is pending, firing, or kept firing.
 	StandingActive
@@ -79,12 +80,12 @@ func (t *evaluations) standingLocked(x *index, n *node, alert labels.Labels, has
 		return StandingUnknown
 	}
 	rule := seen.rules[n.place]
-	if _, active := rule.active[hash]; active {
-		return StandingActive
-	}
 	since, ok := t.freshLocked(x, n, alert, fresh)
 	if !ok || rule.bad || !seen.evaluatedSince(since) {
 		return StandingUnknown
+	}
+	if _, active := rule.active[hash]; active {
+		return StandingActive
 	}
 	return StandingInactive
 }

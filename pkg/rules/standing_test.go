@@ -93,6 +93,8 @@ func TestStanding_PendingFiringAndKeptFiringAreActive(t *testing.T) {
 		alerting("firing", "Firing", "m", ", labels: {team: x}"),
 		alerting("kept", "Kept", "m == 1", ", keep_firing_for: 1h"),
 	)))
+	m.stays(t, StandingUnknown, "firing", f, "alertname", "Firing", "instance", "a", "team", "x") // by samples of before the start
+	f.arrives("/a/1")
 	m.becomes(t, StandingActive, f, "alertname", "Pending", "instance", "a")
 	m.becomes(t, StandingActive, f, "alertname", "Firing", "instance", "a", "team", "x")
 	m.becomes(t, StandingInactive, f, "alertname", "Firing", "instance", "b", "team", "x")

@@ -269,6 +269,35 @@ func TestAfterScrape_WithoutExtrasGroupsStillFollowTheirScrapes(t *testing.T) {
 	})
 }
 
+func TestAfterScrape_WaitingForOneAnotherIsNoOtherRhythm(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, r *rhythm) {
+		const interval, groups = 15 * time.Second, 40
+		var written, exprs []string
+		for i := range groups {
+			exprs = append(exprs, fmt.Sprintf(`sum(m{job="j"}) + %d`, i))
+			written = append(written, fmt.Sprintf(`g%d {record: r%[1]d, expr: '%s'}`, i, exprs[i]))
+		}
+		r.apply(t, effective(t, "", ruleFile(interval, written...)))
+		r.scrape(t, target{job: "j", offset: 4 * time.Second, every: interval})
+		time.Sleep(2 * interval)
+		begin := time.Now()
+		const intervals = 50
+		for i := range intervals {
+			for _, expr := range exprs { // all at once, or one after another
+				r.slowDown(expr, time.Duration(i%3)*20*time.Millisecond)
+			}
+			time.Sleep(interval)
+		}
+		for _, expr := range exprs {
+			all := r.of(expr, begin)
+			require.InDelta(t, intervals, len(all), 1)
+			for _, e := range all {
+				require.Less(t, e.began.Sub(e.at), groups*40*time.Millisecond)
+			}
+		}
+	})
+}
+
 func TestAfterScrape_ChainOverManyTargetsKeepsItsOrder(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, r *rhythm) {
 		const interval, targets = 15 * time.Second, 50
