@@ -60,7 +60,7 @@ type testManager struct {
 	alerts []rules.Alert // as they left, copied
 	// sampled has the newest sample of each evaluation with which alerts left.
 	sampled []time.Time
-	sentAt []time.Time   // when each of them did
+	sentAt  []time.Time // when each of them did
 }
 
 func openDB(t testing.TB, dir string) *tsdb.DB {
