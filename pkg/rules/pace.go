@@ -207,11 +207,11 @@ func (p *pace) due(at, now time.Time) due {
 // count reckons when the clock would evaluate the group next. Late samples are
 // waited for, but not always: over time there is one evaluation in each interval.
 func (p *pace) count(d due, now time.Time) {
-	slack, wait := p.slack(), p.slack()
+	slack, wait, expected := p.slack(), p.slack(), !p.since.Before(p.free())
 	if p.locked = d.trigger != TriggerClock; !p.locked {
 		wait, now = 0, p.scheduled(now)
 	} else {
-		if now.Sub(p.since) <= slack { // the rhythm is that of the samples, however long the group has waited for its turn
+		if expected { // the rhythm is that of the samples, however long the group has waited for its turn
 			now = p.since
 		}
 		p.driven = now

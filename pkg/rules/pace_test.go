@@ -77,3 +77,19 @@ func TestPace_TheClockDoesNotDrift(t *testing.T) {
 	require.Equal(t, now, p.begin(now).at, "but where one comes very late, a new rhythm begins")
 	require.Equal(t, now.Add(interval), p.deadline)
 }
+
+func TestPace_AGroupThatHadToWaitExpectsTheNextSamplesNoLater(t *testing.T) {
+	const interval = time.Second
+	scrape := time.Now()
+	p := pace{interval: interval}
+	p.tick(scrape.Add(-interval), scrape.Add(-interval))
+	none := extras{saved: -extraMostSaved, at: scrape}
+	for _, waited := range []time.Duration{settle, 300 * time.Millisecond, settle, 600 * time.Millisecond, settle} {
+		p.sampled(TriggerScrape, scrape, scrape)
+		now := scrape.Add(waited)
+		require.True(t, p.isDue(now, &none), "%s after the scrape, without an extra evaluation", waited)
+		require.False(t, p.begin(now).extra)
+		require.Equal(t, scrape.Add(interval+p.slack()), p.deadline)
+		scrape = scrape.Add(interval)
+	}
+}
